@@ -1,0 +1,54 @@
+"""`python -m api`: reads the environment, says in one line what is wrong with it, and serves."""
+
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+
+from api.admission import Admission
+from api.logs import configure_logs, log
+from api.main import create_app
+from api.server import Server, listen
+from api.settings import SettingsError, load_settings
+
+SENSELESS_ENVIRONMENT = 2
+
+
+def main() -> int:
+    """Serves until a signal; returns the exit code."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        return refuse(error.lines)
+    configure_logs(settings.log_level)
+    try:
+        listener = listen(settings.host, settings.port)
+    except OSError as error:
+        taken = f"cannot listen on {settings.host}:{settings.port} ({error.strerror})"
+        return refuse([f"PORT: {taken}; set PORT to a free one"])
+    admission = Admission(settings.llm_max_in_flight)
+    if settings.auth_mode == "disabled":
+        log.warning("auth_disabled", detail="AUTH_MODE=disabled: anybody may call, for any project")
+    config = uvicorn.Config(
+        create_app(settings, admission),
+        log_config=None,
+        access_log=False,
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=3,
+    )
+    host, port = listener.getsockname()[:2]
+    log.info("listening", host=host, port=port, gateway=settings.llm_gateway_url)
+    Server(config, admission).run(sockets=[listener])
+    return 0
+
+
+def refuse(lines: Sequence[str]) -> int:
+    sys.stderr.writelines(f"llm-access: {line}\n" for line in lines)
+    return SENSELESS_ENVIRONMENT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""How many calls are under way here, and whether new ones are let in."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from api.errors import Draining, Overloaded
+
+RETRY_AFTER_SECONDS = 1.0
+
+
+class Admission:
+    """Lets calls in up to a bound, and none while the process is shutting down.
+
+    Args:
+        max_in_flight: calls under way at once, open streams included.
+    """
+
+    def __init__(self, max_in_flight: int) -> None:
+        self.in_flight = 0
+        self.draining = False
+        self._max = max_in_flight
+
+    @contextmanager
+    def admitted(self) -> Generator[None]:
+        """Holds a place for the block.
+
+        Raises:
+            Draining: the process is shutting down.
+            Overloaded: all places are taken.
+        """
+        if self.draining:
+            raise Draining(retry_after=RETRY_AFTER_SECONDS)
+        if self.in_flight >= self._max:
+            raise Overloaded(retry_after=RETRY_AFTER_SECONDS)
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1

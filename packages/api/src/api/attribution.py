@@ -1,0 +1,65 @@
+"""On whose account a call is made. Without a project and a solution there is no call."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Self
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class SafeName(str):
+    """A name that is safe in a header, a tag, a log line and a trace."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: str) -> Self:
+        """
+        Raises:
+            ValueError: `value` is empty, longer than 128 characters or has others than letters,
+                digits, dots, hyphens and underscores.
+        """
+        if not SAFE_NAME.fullmatch(value):
+            raise ValueError("must be 1 to 128 letters, digits, dots, hyphens or underscores")
+        return super().__new__(cls, value)
+
+
+class ProjectId(SafeName):
+    """The project a call is booked on: a slug or a UUID."""
+
+    __slots__ = ()
+
+
+class Solution(SafeName):
+    """The solution that makes the call."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Who pays for a call, and under which trace it is found again."""
+
+    project_id: ProjectId
+    solution: Solution
+    trace_id: str
+    session_id: str | None = None
+
+    def metadata(self) -> dict[str, Any]:
+        """A fresh `metadata` object for one request to the gateway.
+
+        The plain keys are what the platform documents; `trace_metadata` and `tags` are what
+        becomes a field in Langfuse. Never shared: LiteLLM writes into the object it is given.
+        """
+        metadata: dict[str, Any] = {
+            "project_id": str(self.project_id),
+            "solution": str(self.solution),
+            "trace_id": self.trace_id,
+            "trace_metadata": {
+                "project_id": str(self.project_id),
+                "solution": str(self.solution),
+            },
+            "tags": [f"project:{self.project_id}", f"solution:{self.solution}"],
+        }
+        if self.session_id is not None:
+            metadata["session_id"] = self.session_id
+        return metadata

@@ -1,0 +1,160 @@
+"""The OpenAI chat format on the wire: our call to a body, the gateway's bytes to an answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from api.errors import UpstreamFailed
+from api.gateway_answers import GatewayProblem, error_of_answer
+from api.lane import Call, Ending, Read, Reply, TokenUsage
+from api.sse import EventDecoder
+
+COST_HEADER = "x-litellm-response-cost"
+BOOKED_HEADER = "x-llm-access-project-id"
+DONE = b"[DONE]"
+
+
+class TokenDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class WireUsage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    completion_tokens_details: TokenDetails | None = None
+    cost: float | None = None
+
+    def tokens(self) -> TokenUsage | None:
+        given, made = self.prompt_tokens, self.completion_tokens
+        if given is None or made is None or min(given, made) < 0:
+            return None
+        details = self.completion_tokens_details
+        return TokenUsage(given, made, (details and details.reasoning_tokens) or 0, given + made)
+
+
+class Text(msgspec.Struct):
+    content: str | None = None
+
+
+class WholeChoice(msgspec.Struct):
+    message: Text | None = None
+    finish_reason: str | None = None
+
+
+class Completion(msgspec.Struct):
+    choices: list[WholeChoice]
+    usage: WireUsage | None = None
+
+
+class ChunkChoice(msgspec.Struct):
+    delta: Text | None = None
+    finish_reason: str | None = None
+
+
+class Chunk(msgspec.Struct):
+    choices: list[ChunkChoice] = []
+    usage: WireUsage | None = None
+    error: GatewayProblem | None = None
+
+
+WHOLE = msgspec.json.Decoder(Completion)
+CHUNK = msgspec.json.Decoder(Chunk)
+
+
+def request_fields(call: Call) -> dict[str, Any]:
+    """What every request says, whole or streamed, but for the metadata."""
+    fields: dict[str, Any] = {"messages": call.messages, "max_tokens": call.max_tokens}
+    if call.temperature is not None:
+        fields["temperature"] = call.temperature
+    return fields
+
+
+def known_cost(cost: float | str | None) -> float | None:
+    """A price in USD; LiteLLM's 0 means that it knows none."""
+    try:
+        return float(cost or 0) or None
+    except ValueError:
+        return None
+
+
+def decode_reply(body: bytes, headers: Mapping[str, str]) -> Reply:
+    """The answer in a 200's body.
+
+    Raises:
+        UpstreamFailed: it is not a completion, or does not say how it finished.
+    """
+    try:
+        completion = WHOLE.decode(body)
+        choice = completion.choices[0]
+    except (msgspec.MsgspecError, IndexError) as error:
+        raise UpstreamFailed(f"not a completion: {error}") from None
+    if not choice.finish_reason:
+        raise UpstreamFailed("the completion has no finish_reason")
+    usage = completion.usage
+    cost = known_cost(headers.get(COST_HEADER)) or known_cost(usage.cost if usage else None)
+    ending = Ending(
+        choice.finish_reason,
+        usage.tokens() if usage else None,
+        cost,
+        headers.get(BOOKED_HEADER),
+    )
+    text = choice.message.content if choice.message else None
+    return Reply(text or "", ending)
+
+
+class StreamDecoder:
+    """One stream's bytes to reads: a parse for each chunk, a `Read` for each network read."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._events = EventDecoder()
+        self._booked_on = headers.get(BOOKED_HEADER)
+        self._finish_reason: str | None = None
+        self._usage: WireUsage | None = None
+
+    def feed(self, read: bytes) -> Read | None:
+        """What this read brought; None when it completed no event.
+
+        Raises:
+            GatewayError: the gateway reports an error in the stream, or sends what is not one.
+        """
+        events = self._events.feed(read)
+        if not events:
+            return None
+        texts: list[str] = []
+        for event in events:
+            if event == DONE:
+                return Read(texts, self.ending())
+            self._take(event, texts)
+        return Read(texts)
+
+    def _take(self, event: bytes, texts: list[str]) -> None:
+        try:
+            chunk = CHUNK.decode(event)
+        except msgspec.MsgspecError as error:
+            raise UpstreamFailed(f"not a chunk: {error}") from None
+        if chunk.error is not None:
+            raise error_of_answer(500, chunk.error, {})
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        for choice in chunk.choices:
+            if choice.delta is not None and choice.delta.content:
+                texts.append(choice.delta.content)
+            if choice.finish_reason:
+                self._finish_reason = choice.finish_reason
+
+    def ending(self) -> Ending:
+        """How the stream ended.
+
+        Raises:
+            UpstreamFailed: it was cut: no chunk said how it finished.
+        """
+        if self._finish_reason is None:
+            raise UpstreamFailed("the stream ended without a finish_reason")
+        usage = self._usage
+        return Ending(
+            self._finish_reason,
+            usage.tokens() if usage else None,
+            known_cost(usage.cost if usage else None),
+            self._booked_on,
+        )

@@ -1,0 +1,184 @@
+"""Every failure has one name, one status, one sentence for the caller and its meaning for a retry.
+
+AccessError
+├── ProjectMissing, ProjectInvalid, InvalidRequest, RequestTooLarge   the request is at fault
+├── NotFound, MethodNotAllowed                                       no such route
+├── Overloaded, Draining                                             this process is
+├── InternalError                                                    we are
+└── GatewayError                                                     an attempt failed
+    ├── ModelNotAllowed, PromptRejected, RateLimited, BudgetExhausted
+    ├── UpstreamFailed, GatewayTimeout, StreamInterrupted
+    └── GatewayKeyRejected, GatewayUnavailable                       every model is affected
+"""
+
+from typing import Any, ClassVar
+
+
+class AccessError(Exception):
+    """A failure that the caller may know about.
+
+    Args:
+        reason: for the operator's log only; may hold a gateway's words.
+        retry_after: seconds after which the caller may try again.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+    detail: ClassVar[str] = "Something went wrong here; the operator has been told."
+
+    def __init__(self, reason: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+        self.extra: dict[str, Any] = {}
+
+
+class InternalError(AccessError):
+    pass
+
+
+class ProjectMissing(AccessError):
+    status = 400
+    code = "project_missing"
+    title = "Project missing"
+    detail = "Say on which project's account the call is made, in the header X-Project-ID."
+
+
+class ProjectInvalid(AccessError):
+    status = 400
+    code = "project_invalid"
+    title = "Project invalid"
+    detail = (
+        "X-Project-ID is given once, as 1 to 128 letters, digits, dots, hyphens or underscores."
+    )
+
+
+class InvalidRequest(AccessError):
+    status = 422
+    code = "invalid_request"
+    title = "Invalid request"
+    detail = "The request is not valid; `errors` says where."
+
+
+class RequestTooLarge(AccessError):
+    status = 413
+    code = "request_too_large"
+    title = "Request too large"
+    detail = "The request's body is larger than this service takes."
+
+
+class NotFound(AccessError):
+    status = 404
+    code = "not_found"
+    title = "Not found"
+    detail = "There is nothing at this address."
+
+
+class MethodNotAllowed(AccessError):
+    status = 405
+    code = "method_not_allowed"
+    title = "Method not allowed"
+    detail = "This address does not take that method."
+
+
+class Overloaded(AccessError):
+    status = 503
+    code = "overloaded"
+    title = "Overloaded"
+    detail = "Too many calls are under way here; please try again in a moment."
+
+
+class Draining(AccessError):
+    status = 503
+    code = "draining"
+    title = "Shutting down"
+    detail = "This instance is shutting down; please try again, another one will answer."
+
+
+class GatewayError(AccessError):
+    """An attempt through the gateway failed; the attributes say what may be tried next."""
+
+    retries: ClassVar[int] = 0
+    """How often the same model is asked again."""
+    falls_back: ClassVar[bool] = False
+    """Whether another model may answer instead."""
+    ends_the_call: ClassVar[bool] = False
+    """Whether no other model can do better, because the gateway itself is at fault."""
+
+
+class ModelNotAllowed(GatewayError):
+    status = 400
+    code = "model_not_allowed"
+    title = "Model not allowed"
+    detail = "The gateway does not route this model; GET /llm/models lists those it does."
+
+
+class PromptRejected(GatewayError):
+    status = 400
+    code = "prompt_rejected"
+    title = "Prompt rejected"
+    detail = "The model's provider refused this prompt: it is too long, or a setting is not valid."
+
+
+class RateLimited(GatewayError):
+    status = 429
+    code = "rate_limited"
+    title = "Rate limited"
+    detail = "Too many calls for now; please try again a little later."
+    retries = 2
+    falls_back = True
+
+
+class BudgetExhausted(GatewayError):
+    status = 429
+    code = "budget_exhausted"
+    title = "Budget exhausted"
+    detail = "The budget for this model is used up; please ask the project's owner."
+    falls_back = True
+
+
+class UpstreamFailed(GatewayError):
+    status = 502
+    code = "upstream_failed"
+    title = "Provider failed"
+    detail = "The model's provider failed to answer; please try again."
+    retries = 1
+    falls_back = True
+
+
+class GatewayTimeout(GatewayError):
+    status = 504
+    code = "gateway_timeout"
+    title = "No answer in time"
+    detail = "The model did not answer in time; please try again, or ask for a shorter answer."
+    retries = 1
+    falls_back = True
+
+
+class StreamInterrupted(GatewayError):
+    status = 502
+    code = "stream_interrupted"
+    title = "Stream interrupted"
+    detail = "The answer was cut off; what came so far is not complete."
+    ends_the_call = True
+
+
+class GatewayKeyRejected(GatewayError):
+    status = 502
+    code = "gateway_key_rejected"
+    title = "Gateway key rejected"
+    detail = "The gateway refused this service's key; the operator has to renew it."
+    ends_the_call = True
+
+
+class GatewayUnavailable(GatewayError):
+    status = 503
+    code = "gateway_unavailable"
+    title = "Gateway unavailable"
+    detail = "The gateway to the models cannot be reached; please try again in a moment."
+    retries = 1
+    ends_the_call = True
+
+    def __init__(self, reason: str = "", *, retry_after: float | None = 5) -> None:
+        super().__init__(reason, retry_after=retry_after)

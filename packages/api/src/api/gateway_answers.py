@@ -1,0 +1,134 @@
+"""What a failing answer of the gateway means: one table, read from the top, the first row wins.
+
+LiteLLM without a database says several things in unusual ways: a wrong key is a 400, a provider's
+401 looks like our own, an unknown model is a 400, and Retry-After has two names.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from api.errors import (
+    BudgetExhausted,
+    GatewayError,
+    GatewayKeyRejected,
+    GatewayTimeout,
+    GatewayUnavailable,
+    ModelNotAllowed,
+    PromptRejected,
+    RateLimited,
+    UpstreamFailed,
+)
+
+KEY_TYPES = {"no_db_connection", "auth_error", "token_not_found_in_db", "expired_key"}
+BUDGET_TYPES = {"budget_exceeded"}
+FROM_PROVIDER = re.compile(r"litellm\.\w+: ")
+NO_SUCH_MODEL = re.compile(r"invalid model name|model not allowed|not a valid model", re.IGNORECASE)
+OUT_OF_BUDGET = re.compile(r"crossed budget|budget has been exceeded", re.IGNORECASE)
+TIMED_OUT = re.compile(r"litellm\.Timeout|Timeout on reading data")
+RETRY_AFTER_NAMES = ("retry-after", "llm_provider-retry-after")
+
+
+class GatewayProblem(msgspec.Struct):
+    """The `error` object of an answer or of a chunk, as far as we read it."""
+
+    message: str | None = None
+    type: str | None = None
+    code: str | int | None = None
+
+
+class ErrorBody(msgspec.Struct):
+    error: GatewayProblem
+
+
+def error_of_body(status: int, body: bytes, headers: Mapping[str, str]) -> GatewayError:
+    """The error of a failing answer as it came over the wire."""
+    try:
+        problem = msgspec.json.decode(body, type=ErrorBody).error
+    except msgspec.MsgspecError:
+        problem = None
+    return error_of_answer(status, problem, headers)
+
+
+def error_of_answer(
+    status: int, problem: GatewayProblem | None, headers: Mapping[str, str]
+) -> GatewayError:
+    """The one error of ours that a gateway's answer stands for.
+
+    Args:
+        status: the answer's HTTP status; that of a chunk's error is in its `code`.
+        problem: its `error` object, or None when the body has none.
+        headers: its headers, names in lower case.
+    """
+    if problem is None:
+        return error_without_object(status, headers)
+    status = http_status(problem.code, status)
+    message, kind = problem.message or "", problem.type or ""
+    from_provider = FROM_PROVIDER.match(message) is not None
+    reason = f"{status} {kind}: {message}"[:500]
+    wait = retry_after(headers)
+    error: GatewayError
+    if kind in KEY_TYPES:
+        error = GatewayKeyRejected(reason)
+    elif kind in BUDGET_TYPES or (status in (422, 429) and OUT_OF_BUDGET.search(message)):
+        error = BudgetExhausted(reason, retry_after=wait)
+    elif kind == "all_deployments_in_cooldown":
+        error = UpstreamFailed(reason, retry_after=wait)
+    elif status == 429:
+        error = RateLimited(reason, retry_after=wait)
+    elif status in (408, 504) or (status >= 500 and TIMED_OUT.search(message)):
+        error = GatewayTimeout(reason)
+    elif status in (401, 403, 404) and from_provider:
+        error = UpstreamFailed(reason)
+    elif status in (401, 403):
+        error = GatewayKeyRejected(reason)
+    elif status == 404 or (NO_SUCH_MODEL.search(message) and status == 400 and not from_provider):
+        error = ModelNotAllowed(reason)
+    elif status in (400, 413, 422):
+        error = PromptRejected(reason)
+    else:
+        error = UpstreamFailed(reason, retry_after=wait)
+    return error
+
+
+def error_without_object(status: int, headers: Mapping[str, str]) -> GatewayError:
+    """The error of an answer without an `error` object: that of something before LiteLLM."""
+    reason = f"{status} without an error object"
+    if status in (401, 403):
+        return GatewayKeyRejected(reason)
+    if status == 429:
+        return RateLimited(reason, retry_after=retry_after(headers))
+    if status == 413:
+        return PromptRejected(reason)
+    if status in (408, 504):
+        return GatewayTimeout(reason)
+    if status in (502, 503):
+        return GatewayUnavailable(reason)
+    return UpstreamFailed(reason)
+
+
+def http_status(code: str | int | None, status: int) -> int:
+    """The HTTP status that an error object names, else the answer's own."""
+    text = str(code)
+    return int(text) if text.isdecimal() and 400 <= int(text) <= 599 else status
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from either name and either form of `Retry-After`; None without sense.
+
+    Source: RFC 9110, section 10.2.3.
+    """
+    for name in RETRY_AFTER_NAMES:
+        value = headers.get(name, "").strip()
+        if value.isascii() and value.isdecimal() and len(value) <= 9:
+            return float(value)
+        try:
+            at = parsedate_to_datetime(value)
+        except ValueError:
+            continue
+        if at.tzinfo is not None:
+            return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    return None

@@ -1,0 +1,40 @@
+"""Health for probes: none of them ever asks a model, for that would cost money."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from api.schemas import Health
+from api.state import AdmissionHere, GatewayHere, WarmUpHere
+
+router = APIRouter(tags=["health"])
+NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Health}}
+
+
+@router.get("/health/live")
+async def live() -> Health:
+    """The process runs and answers."""
+    return Health(status="ok")
+
+
+@router.get("/health")
+async def health() -> Health:
+    """The same as `/health/live`."""
+    return Health(status="ok")
+
+
+@router.get("/health/ready", responses=NOT_READY)
+async def ready(
+    gateway: GatewayHere, admission: AdmissionHere, warm_up: WarmUpHere, response: Response
+) -> Health:
+    """Calls may be sent here: the lane is loaded, nothing shuts down, the gateway is ready."""
+    if admission.draining:
+        verdict = Health(status="draining")
+    elif not warm_up.done():
+        verdict = Health(status="starting")
+    elif not await gateway.is_ready():
+        verdict = Health(status="gateway_unavailable")
+    else:
+        return Health(status="ok")
+    response.status_code = 503
+    return verdict

@@ -1,0 +1,221 @@
+"""The service helper: every call of this solution to a model goes through here.
+
+A call without a project and a solution cannot be written: both are required, by keyword, and of
+a type of their own.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from api.attempts import Attempts, in_order
+from api.attribution import Attribution, ProjectId, Solution
+from api.gateway import loop_time
+from api.lane import Call, Ending, Lane, Message
+from api.logs import call_log
+from api.schemas import Attempt, Completion, Done, Meta, Status, Usage
+from api.settings import Settings
+from api.tracing import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Deltas:
+    """Pieces of the answer's text that came together; none of them says that the model is on."""
+
+    texts: list[str]
+
+
+StreamEvent = Meta | Deltas | Done
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One call as it was asked, before any attempt."""
+
+    models: tuple[str, ...]
+    messages: Sequence[Message]
+    max_tokens: int
+    temperature: float | None
+    attribution: Attribution
+    trace: Trace
+    deadline: float
+
+    def facts(self) -> dict[str, Any]:
+        """What every answer to this question says of it."""
+        return {
+            "requested_model": self.models[0],
+            "project_id": self.attribution.project_id,
+            "solution": self.attribution.solution,
+            "trace_id": self.trace.trace_id,
+            "request_id": self.trace.request_id,
+        }
+
+    def done(
+        self, call: Call, ending: Ending, receipt: list[Attempt], *, has_text: bool
+    ) -> dict[str, Any]:
+        """The fields of `Done` for an answer that ended like this."""
+        usage = ending.usage
+        return self.facts() | {
+            "model": call.alias,
+            "status": status_of(ending.finish_reason, has_text=has_text),
+            "finish_reason": ending.finish_reason,
+            "max_tokens": call.max_tokens,
+            "usage": usage and Usage.model_validate(usage, from_attributes=True),
+            "cost_usd": ending.cost_usd,
+            "attempts": receipt,
+        }
+
+
+class Llm:
+    """Calls to models, on a project's account, within a deadline.
+
+    Args:
+        lane: how one attempt is made.
+        settings: the default and fallback models, the floor of thinking models, the deadline.
+    """
+
+    def __init__(self, lane: Lane, settings: Settings) -> None:
+        self._lane = lane
+        self._settings = settings
+        self._default = alias_of(settings.llm_default_model)
+        self._fallbacks = [alias_of(model) for model in settings.llm_fallback_models]
+
+    async def complete(
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        project_id: ProjectId,
+        solution: Solution,
+        model: str | None = None,
+        max_tokens: int = 1024,
+        temperature: float | None = None,
+        session_id: str | None = None,
+        trace: Trace | None = None,
+    ) -> Completion:
+        """One whole answer.
+
+        Args:
+            prompt: the user's text, or the messages of a conversation.
+            project_id: on whose account.
+            solution: who calls.
+            model: `openai/<alias>` or `<alias>`; the default model when not given.
+            max_tokens: bound of the answer in tokens; a thinking model gets at least its floor.
+            temperature: 0 to 2; the model's own when not given.
+            session_id: groups calls in Langfuse.
+            trace: the request's place in a trace; a new one when not given.
+
+        Raises:
+            GatewayError: no attempt was answered; its receipt is in `extra["attempts"]`.
+            ValueError: `project_id` or `solution` is not a safe name.
+        """
+        question = self._question(
+            prompt, project_id, solution, model, max_tokens, temperature, session_id, trace
+        )
+        attempts = Attempts(question.models, question.deadline, loop_time)
+        with call_log(question.facts(), attempts.receipt) as log:
+            async for attempt in attempts:
+                with attempt:
+                    call = self._call(question, attempt.model)
+                    reply = await self._lane.complete(call)
+                    attempt.succeeded()
+                    has_text = bool(reply.text.strip())
+                    done = question.done(call, reply.ending, attempts.receipt, has_text=has_text)
+                    log.answered(done)
+                    answer = Completion(text=reply.text, **done)
+                    return answer.with_booking(reply.ending.booked_on)
+        raise AssertionError("attempts end with an answer or an error")
+
+    async def stream(
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        project_id: ProjectId,
+        solution: Solution,
+        model: str | None = None,
+        max_tokens: int = 1024,
+        temperature: float | None = None,
+        session_id: str | None = None,
+        trace: Trace | None = None,
+    ) -> AsyncGenerator[StreamEvent]:
+        """The answer as it comes: `Meta` at once, `Deltas` a network read each, `Done` at the end.
+
+        The first `Deltas`, perhaps empty, says that the gateway began to answer. Close the
+        generator to end the gateway call. Arguments and errors as for `complete`; an error after
+        the first text is `StreamInterrupted` or `GatewayTimeout`, and nothing is tried again.
+        """
+        question = self._question(
+            prompt, project_id, solution, model, max_tokens, temperature, session_id, trace
+        )
+        attempts = Attempts(question.models, question.deadline, loop_time)
+        with call_log(question.facts(), attempts.receipt) as log:
+            yield Meta(**question.facts())
+            async for attempt in attempts:
+                with attempt:
+                    call = self._call(question, attempt.model)
+                    has_text = False
+                    async with aclosing(self._lane.stream(call)) as reads:
+                        async for read in reads:
+                            attempts.answered = attempts.answered or bool(read.texts)
+                            has_text = has_text or any(map(str.strip, read.texts))
+                            yield Deltas(read.texts)
+                            if read.ending is not None:
+                                attempt.succeeded()
+                                done = question.done(
+                                    call, read.ending, attempts.receipt, has_text=has_text
+                                )
+                                log.answered(done)
+                                yield Done(**done)
+                    return
+
+    def _question(
+        self,
+        prompt: str | Sequence[Message],
+        project_id: str,
+        solution: str,
+        model: str | None,
+        max_tokens: int,
+        temperature: float | None,
+        session_id: str | None,
+        trace: Trace | None,
+    ) -> Question:
+        trace = trace or Trace()
+        requested = alias_of(model) if model else self._default
+        return Question(
+            models=in_order(requested, self._fallbacks),
+            messages=[Message(role="user", content=prompt)] if isinstance(prompt, str) else prompt,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            attribution=Attribution(
+                ProjectId(project_id), Solution(solution), trace.trace_id, session_id
+            ),
+            trace=trace,
+            deadline=loop_time() + self._settings.llm_timeout_seconds,
+        )
+
+    def _call(self, question: Question, alias: str) -> Call:
+        floor = self._settings.llm_min_tokens_thinking
+        thinks = alias in self._settings.thinking_aliases
+        return Call(
+            alias=alias,
+            messages=question.messages,
+            max_tokens=max(question.max_tokens, floor) if thinks else question.max_tokens,
+            temperature=question.temperature,
+            attribution=question.attribution,
+            traceparent=question.trace.traceparent,
+            deadline=question.deadline,
+        )
+
+
+def alias_of(model: str) -> str:
+    """The gateway's name of a model: `openai/` only says which wire format to use."""
+    return model.removeprefix("openai/")
+
+
+def status_of(finish_reason: str, *, has_text: bool) -> Status:
+    """How honest an answer can be about itself; an empty one is never a silent success."""
+    if finish_reason == "content_filter":
+        return "filtered"
+    if not has_text:
+        return "empty"
+    return "truncated" if finish_reason == "length" else "complete"

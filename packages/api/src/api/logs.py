@@ -1,0 +1,73 @@
+"""One line for each call, on stdout: what came of it. Never a prompt, an answer or a key."""
+
+import logging
+import sys
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from api.errors import AccessError
+from api.schemas import Attempt
+
+log = structlog.get_logger()
+
+
+def configure_logs(level: str) -> None:
+    """Sends structured lines of this level and above to stdout; readable ones on a terminal."""
+    on_terminal = sys.stdout.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+
+
+class CallLine:
+    """The line of one call, as it fills up."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, Any] = {"outcome": "cancelled"}
+
+    def answered(self, done: Mapping[str, Any]) -> None:
+        """Takes from an answer what the operator wants to see."""
+        usage = done["usage"]
+        self.fields = {
+            "outcome": done["status"],
+            "model": done["model"],
+            "cost_usd": done["cost_usd"],
+            "input_tokens": usage and usage.input_tokens,
+            "output_tokens": usage and usage.output_tokens,
+        }
+
+
+@contextmanager
+def call_log(facts: Mapping[str, Any], receipt: list[Attempt]) -> Generator[CallLine]:
+    """Writes one line when the block ends, however it ends."""
+    line = CallLine()
+    began = time.perf_counter()
+    try:
+        yield line
+    except AccessError as error:
+        line.fields = {"outcome": error.code, "status": error.status, "reason": error.reason}
+        raise
+    except Exception as error:
+        line.fields = {"outcome": "internal_error", "reason": type(error).__name__}
+        raise
+    finally:
+        write = log.warning if "reason" in line.fields else log.info
+        write(
+            "llm_call",
+            **facts,
+            **line.fields,
+            attempts=[f"{attempt.model}:{attempt.outcome}" for attempt in receipt],
+            duration_ms=round((time.perf_counter() - began) * 1000),
+        )

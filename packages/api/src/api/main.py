@@ -1,0 +1,99 @@
+"""The composition root: the only place that knows what is real."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from api import health, routes
+from api.admission import Admission
+from api.errors import AccessError
+from api.gateway import Gateway, GatewayKey
+from api.lane import Lane
+from api.llm import Llm
+from api.middleware import RequestContext
+from api.problems import handle
+from api.settings import Settings
+from api.state import State
+from api.streaming import ClientGone, Unresumable
+from api.wire import WireLane
+
+
+def create_app(settings: Settings, admission: Admission) -> FastAPI:
+    """The service for these settings, letting calls in through this admission."""
+    app = FastAPI(
+        title="LLM access",
+        version="0.1.0",
+        description="LLM access for a solution, on the account of a project.",
+        lifespan=lifespan_of(settings, admission),
+        root_path=settings.root_path,
+        max_body_size=settings.max_body_bytes,
+    )
+    app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
+    if settings.cors_allow_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_allow_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Project-ID", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
+    for kind in (AccessError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, handle)
+    app.add_exception_handler(ClientGone, nobody_to_answer)
+    app.add_exception_handler(Unresumable, no_content)
+    app.include_router(routes.router)
+    app.include_router(health.router)
+    app.add_api_route("/", to_docs, include_in_schema=False)
+    return app
+
+
+def lifespan_of(
+    settings: Settings, admission: Admission
+) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+    """The lifespan that makes what the requests share, and takes it down again."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
+        async with Gateway(settings.llm_gateway_url, GatewayKey.from_settings(settings)) as gateway:
+            lane = lane_of(settings, gateway)
+            warm_up = asyncio.create_task(lane.warm_up())
+            yield State(
+                settings=settings,
+                gateway=gateway,
+                llm=Llm(lane, settings),
+                admission=admission,
+                warm_up=warm_up,
+            )
+            await warm_up
+
+    return lifespan
+
+
+def lane_of(settings: Settings, gateway: Gateway) -> Lane:
+    """The lane that `LLM_CLIENT` names; litellm is imported only when it is needed."""
+    wire = WireLane(gateway)
+    if settings.llm_client == "wire" and not settings.llm_allow_local_models:
+        return wire
+    from api.litellm_lane import LiteLlmLane, LocalModels
+
+    litellm_lane = LiteLlmLane(gateway.url, gateway.key)
+    through_gateway = wire if settings.llm_client == "wire" else litellm_lane
+    return LocalModels(through_gateway) if settings.llm_allow_local_models else through_gateway
+
+
+async def nobody_to_answer(_: Request, __: Exception) -> Response:
+    return Response(status_code=499)
+
+
+async def no_content(_: Request, __: Exception) -> Response:
+    return Response(status_code=204)
+
+
+async def to_docs() -> RedirectResponse:
+    return RedirectResponse("docs")

@@ -1,0 +1,85 @@
+"""The only place that makes an error's body: RFC 9457 `application/problem+json`."""
+
+import math
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.errors import (
+    AccessError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RequestTooLarge,
+)
+from api.tracing import Trace
+
+BY_STATUS: dict[int, type[AccessError]] = {
+    HTTPStatus.BAD_REQUEST: InvalidRequest,
+    HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: RequestTooLarge,
+}
+
+
+def problem(error: AccessError, trace: Trace) -> dict[str, Any]:
+    """The problem object of this error, the same for a JSON answer and an `error` event."""
+    body: dict[str, Any] = {
+        "type": f"urn:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "request_id": trace.request_id,
+        "trace_id": trace.trace_id,
+    }
+    if error.retry_after is not None:
+        body["retry_after"] = math.ceil(error.retry_after)
+    return body | error.extra
+
+
+def problem_response(error: AccessError, trace: Trace) -> Response:
+    """The problem as an answer, with `Retry-After` where it applies."""
+    body = problem(error, trace)
+    headers = {"Cache-Control": "no-store"}
+    if "retry_after" in body:
+        headers["Retry-After"] = str(body["retry_after"])
+    return Response(
+        msgspec.json.encode(body), error.status, headers, media_type="application/problem+json"
+    )
+
+
+def translate(error: Exception) -> AccessError:
+    """Our name for an exception of the framework; none of its text goes out."""
+    if isinstance(error, AccessError):
+        return error
+    if isinstance(error, RequestValidationError):
+        invalid = InvalidRequest("the request does not fit its schema")
+        invalid.extra["errors"] = [
+            {"loc": [printable(part) for part in e["loc"]], "msg": e["msg"], "type": e["type"]}
+            for e in error.errors()
+        ]
+        return invalid
+    if isinstance(error, HTTPException) and (known := BY_STATUS.get(error.status_code)):
+        return known(error.detail)
+    return InternalError(type(error).__name__)
+
+
+def printable(part: int | str) -> int | str:
+    """A field's name as the caller wrote it, without what UTF-8 cannot carry."""
+    return part.encode(errors="replace").decode() if isinstance(part, str) else part
+
+
+async def handle(request: Request, error: Exception) -> Response:
+    """FastAPI's handler for everything that a route or a dependency raises."""
+    translated = translate(error)
+    response = problem_response(translated, request.state.trace)
+    if isinstance(error, HTTPException) and error.headers:
+        response.headers.update(error.headers)
+    return response

@@ -1,0 +1,206 @@
+"""What goes in and out: the request, the answer, the stream's events, the problem object."""
+
+from typing import Annotated, Any, Literal, Self, TypedDict
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    model_validator,
+)
+
+from api.lane import Message
+
+Status = Literal["complete", "truncated", "empty", "filtered"]
+Prompt = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
+ModelName = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$")
+]
+Temperature = Annotated[float, Field(ge=0, le=2, strict=True, allow_inf_nan=False)]
+MaxTokens = Annotated[int, Field(ge=1, le=65_536)]
+SessionId = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$")
+]
+
+
+class Options(TypedDict):
+    """The optional arguments of the service helper."""
+
+    model: str | None
+    max_tokens: int
+    temperature: float | None
+    session_id: str | None
+
+
+class ChatMessage(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    role: Literal["system", "user", "assistant"]
+    content: Prompt
+
+
+class CompletionRequest(BaseModel):
+    """The body of `POST /llm/complete` and `POST /llm/stream`."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"prompt": "What is the capital of France?"}]},
+    )
+
+    prompt: Prompt | None = None
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=500)] | None = None
+    model: ModelName | None = Field(None, description="Default: `LLM_DEFAULT_MODEL`")
+    max_tokens: Annotated[MaxTokens, Field(strict=True)] = 1024
+    temperature: Temperature | None = None
+    session_id: SessionId | None = None
+
+    @model_validator(mode="after")
+    def asks_once(self) -> Self:
+        if (self.prompt is None) == (self.messages is None):
+            raise ValueError("give exactly one of `prompt` and `messages`")
+        return self
+
+    def question(self) -> str | list[Message]:
+        """What is asked, as the service helper takes it."""
+        if self.prompt is not None:
+            return self.prompt
+        return [Message(role=m.role, content=m.content) for m in self.messages or ()]
+
+    def options(self) -> Options:
+        """How it is asked."""
+        return Options(
+            model=self.model,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            session_id=self.session_id,
+        )
+
+
+class StreamQuery(BaseModel):
+    """The query of `GET /llm/stream`, made for a browser's `EventSource`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: Prompt
+    model: ModelName | None = None
+    max_tokens: MaxTokens = 1024
+    project_id: str | None = Field(
+        None, description="In place of X-Project-ID, which an EventSource cannot send"
+    )
+
+
+class Usage(BaseModel):
+    input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    total_tokens: int
+
+
+class Attempt(BaseModel):
+    """One line of the receipt: which model was asked, what came of it, how long it took."""
+
+    model: str
+    outcome: str = Field(description="`ok`, or the code of the error")
+    status: int
+    wait_ms: int = Field(description="how long we waited before this attempt")
+    duration_ms: int
+
+
+class Text(BaseModel):
+    text: str
+
+
+class Done(BaseModel):
+    """How an answer ended: the stream's last event, and all of `Completion` but its text."""
+
+    model: str = Field(description="the alias that answered")
+    requested_model: str
+    status: Status
+    finish_reason: str
+    max_tokens: int = Field(description="what was really asked for, after the floor")
+    usage: Usage | None
+    cost_usd: float | None = Field(description="null when the gateway knows no price")
+    project_id: str
+    solution: str
+    request_id: str
+    trace_id: str
+    attempts: list[Attempt]
+
+
+class Completion(Done, Text):
+    """The answer of `POST /llm/complete`."""
+
+    _booked_on: str | None = PrivateAttr(None)
+
+    @property
+    def booked_on(self) -> str | None:
+        """The project that the gateway says it books the call on, where it says so."""
+        return self._booked_on
+
+    def with_booking(self, project_id: str | None) -> Self:
+        self._booked_on = project_id
+        return self
+
+
+class Meta(BaseModel):
+    """The stream's first event."""
+
+    request_id: str
+    trace_id: str
+    project_id: str
+    solution: str
+    requested_model: str
+
+
+class Model(BaseModel):
+    id: str
+    default: bool = Field(description="answers when the request names no model")
+    fallback: bool = Field(description="stands in when the requested model fails")
+    thinking: bool = Field(description="thinks before it writes, and so has a floor for max_tokens")
+
+
+class ModelList(BaseModel):
+    models: list[Model]
+
+
+class Check(BaseModel):
+    check: str
+    ok: bool | None = Field(description="null: could not be found out")
+    detail: str
+
+
+class TestReport(BaseModel):
+    """What `GET /llm/test` found out with one small call."""
+
+    ok: bool
+    checks: list[Check]
+    model: str
+    cost_usd: float | None
+    project_id: str
+    solution: str
+    request_id: str
+    trace_id: str
+    attempts: list[Attempt]
+
+
+class Health(BaseModel):
+    status: Literal["ok", "starting", "draining", "gateway_unavailable"]
+
+
+class Problem(BaseModel):
+    """RFC 9457 `application/problem+json`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    trace_id: str
+    retry_after: int | None = None
+    attempts: list[Attempt] | None = None
+    errors: list[dict[str, Any]] | None = None
