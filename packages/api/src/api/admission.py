@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 from api.errors import Draining, Overloaded
 
-RETRY_AFTER_SECONDS = 1.0
-
 
 class Admission:
     """Lets calls in up to a bound, and none while the process is shutting down.
@@ -29,9 +27,9 @@ class Admission:
             Overloaded: all places are taken.
         """
         if self.draining:
-            raise Draining(retry_after=RETRY_AFTER_SECONDS)
+            raise Draining
         if self.in_flight >= self._max:
-            raise Overloaded(retry_after=RETRY_AFTER_SECONDS)
+            raise Overloaded
         self.in_flight += 1
         try:
             yield

@@ -1,7 +1,8 @@
 """When to ask again, when to ask another model, when to give up: decisions without HTTP.
 
-`next_step` is the policy; tenacity carries it out. Sources: the contract's table of failures, and
-Google SRE's bound on the attempts of one request.
+`next_step` is the policy; tenacity carries it out. A gateway that says when to come back is not
+asked again before; when that is too far off, a fallback answers or the caller is told. Sources:
+the table of failures in the README, and Google SRE's bound on the attempts of one request.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from api.errors import GatewayError, GatewayTimeout, StreamInterrupted
 from api.schemas import Attempt
 
 MAX_ATTEMPTS = 5
+MAX_WAIT_SECONDS = 20.0
 BACKOFF = wait_random_exponential(multiplier=0.5, max=8)
 
 
@@ -51,7 +53,7 @@ def next_step(
     is_requested = last.model == models[0]
     if is_requested and asked.count(last.model) <= last.error.retries:
         wait = max(backoff, last.error.retry_after or 0)
-        if wait < remaining:
+        if wait < min(remaining, MAX_WAIT_SECONDS):
             return Step(last.model, wait)
     if last.error.ends_the_call or (is_requested and not last.error.falls_back):
         return None
@@ -95,21 +97,31 @@ class Attempts:
         self._deadline = deadline
         self._failures: list[Failure] = []
         self._step = Step(models[0])
-        self._retrying = aiter(
-            AsyncRetrying(retry=self._goes_on, wait=self._next_wait, sleep=sleep)
-        )
+        self._sleep = sleep
+        self._manager: AttemptManager | None = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> "OneAttempt":
+        if self._failures:
+            await self._decide_and_wait(self._failures[-1].error)
+        return OneAttempt(self, self._step)
+
+    async def _decide_and_wait(self, failed: GatewayError) -> None:
+        """Tells tenacity of a failure; it asks `next_step` and sleeps, or the call is over."""
+        if self._manager is None:
+            self._retrying = aiter(
+                AsyncRetrying(retry=self._goes_on, wait=self._next_wait, sleep=self._sleep)
+            )
+            self._manager = await anext(self._retrying)
+        self._manager.__exit__(type(failed), failed, failed.__traceback__)
         try:
-            manager = await anext(self._retrying)
+            self._manager = await anext(self._retrying)
         except GatewayError as last:
             error = last if self.answered or last.ends_the_call else self._of_requested_model()
             error.extra["attempts"] = [attempt.model_dump() for attempt in self.receipt]
             raise error from None
-        return OneAttempt(self, manager, self._step)
 
     def note(self, model: str, error: GatewayError) -> GatewayError:
         """Takes note of a failed attempt; gives back what it means for the call."""
@@ -140,10 +152,9 @@ class Attempts:
 class OneAttempt:
     """One attempt in progress; the outcome of its block goes into the receipt."""
 
-    def __init__(self, attempts: Attempts, manager: AttemptManager, step: Step) -> None:
+    def __init__(self, attempts: Attempts, step: Step) -> None:
         self.model = step.model
         self._attempts = attempts
-        self._manager = manager
         self._wait = step.wait
         self._began = attempts.clock()
 
@@ -164,7 +175,7 @@ class OneAttempt:
             return None
         meaning = self._attempts.note(self.model, error)
         self._write(meaning.code, meaning.status)
-        return self._manager.__exit__(type(meaning), meaning, trace)
+        return True
 
     def _write(self, outcome: str, status: int) -> None:
         took = self._attempts.clock() - self._began

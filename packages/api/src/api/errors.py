@@ -19,13 +19,15 @@ class AccessError(Exception):
 
     Args:
         reason: for the operator's log only; may hold a gateway's words.
-        retry_after: seconds after which the caller may try again.
+        retry_after: seconds after which to try again, where we were told.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
     detail: ClassVar[str] = "Something went wrong here; the operator has been told."
+    advice: ClassVar[float | None] = None
+    """Seconds after which the caller may try again, where nobody told us."""
 
     def __init__(self, reason: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -87,6 +89,7 @@ class Overloaded(AccessError):
     code = "overloaded"
     title = "Overloaded"
     detail = "Too many calls are under way here; please try again in a moment."
+    advice = 1
 
 
 class Draining(AccessError):
@@ -94,6 +97,7 @@ class Draining(AccessError):
     code = "draining"
     title = "Shutting down"
     detail = "This instance is shutting down; please try again, another one will answer."
+    advice = 1
 
 
 class GatewayError(AccessError):
@@ -126,6 +130,7 @@ class RateLimited(GatewayError):
     code = "rate_limited"
     title = "Rate limited"
     detail = "Too many calls for now; please try again a little later."
+    advice = 10
     retries = 2
     falls_back = True
 
@@ -135,6 +140,7 @@ class BudgetExhausted(GatewayError):
     code = "budget_exhausted"
     title = "Budget exhausted"
     detail = "The budget for this model is used up; please ask the project's owner."
+    advice = 3600
     falls_back = True
 
 
@@ -177,8 +183,6 @@ class GatewayUnavailable(GatewayError):
     code = "gateway_unavailable"
     title = "Gateway unavailable"
     detail = "The gateway to the models cannot be reached; please try again in a moment."
+    advice = 5
     retries = 1
     ends_the_call = True
-
-    def __init__(self, reason: str = "", *, retry_after: float | None = 5) -> None:
-        super().__init__(reason, retry_after=retry_after)

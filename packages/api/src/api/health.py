@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from api.schemas import Health
-from api.state import AdmissionHere, GatewayHere, WarmUpHere
+from api.state import Here
 
 router = APIRouter(tags=["health"])
 NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Health}}
@@ -24,15 +24,13 @@ async def health() -> Health:
 
 
 @router.get("/health/ready", responses=NOT_READY)
-async def ready(
-    gateway: GatewayHere, admission: AdmissionHere, warm_up: WarmUpHere, response: Response
-) -> Health:
+async def ready(here: Here, response: Response) -> Health:
     """Calls may be sent here: the lane is loaded, nothing shuts down, the gateway is ready."""
-    if admission.draining:
+    if here.admission.draining:
         verdict = Health(status="draining")
-    elif not warm_up.done():
+    elif not here.warm_up.done():
         verdict = Health(status="starting")
-    elif not await gateway.is_ready():
+    elif not await here.gateway.is_ready():
         verdict = Health(status="gateway_unavailable")
     else:
         return Health(status="ok")

@@ -33,7 +33,8 @@ def error_of_exception(error: Exception) -> GatewayError:
         return GatewayUnavailable(reason)
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= 400:
-        return error_of_answer(status, GatewayProblem(message=str(error)), headers)
+        answered = None if headers else GatewayProblem(message=str(error))
+        return error_of_answer(status, answered, headers)
     return UpstreamFailed(reason)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from api.chat_format import BOOKED_HEADER, COST_HEADER, StreamDecoder, known_cost, request_fields
 from api.errors import UpstreamFailed
-from api.gateway import GatewayKey, loop_time, until
+from api.gateway import GatewayKey, until
 from api.lane import Call, Ending, Lane, Read, Reply, TokenUsage
 from api.litellm_errors import error_of_exception
 
@@ -40,17 +40,24 @@ class LiteLlmLane:
     """The lane that leaves the wire to litellm.
 
     Args:
+        timeout: for one call, in seconds; the same for all: litellm keeps a client for each.
         url: the gateway's OpenAI base URL; None calls a local model without the gateway.
         key: the key for the gateway.
     """
 
-    def __init__(self, url: str | None = None, key: GatewayKey | None = None) -> None:
+    def __init__(
+        self, timeout: float, url: str | None = None, key: GatewayKey | None = None
+    ) -> None:
+        self._timeout = timeout
+        self._warm = False
         self._url = url
         self._key = key
 
     async def warm_up(self) -> None:
         """Imports litellm in a thread, for it takes seconds."""
-        await asyncio.to_thread(load_litellm)
+        if not self._warm:
+            await asyncio.to_thread(load_litellm)
+            self._warm = True
 
     async def complete(self, call: Call) -> Reply:
         """See `Lane.complete`."""
@@ -77,7 +84,7 @@ class LiteLlmLane:
                     ended = read.ending is not None
 
     async def _ask(self, call: Call, **more: Any) -> Any:
-        litellm = await asyncio.to_thread(load_litellm)
+        await self.warm_up()
         fields: dict[str, Any] = {"model": call.alias}
         if self._url is not None and self._key is not None:
             fields = {
@@ -87,9 +94,8 @@ class LiteLlmLane:
                 "extra_body": {"metadata": call.attribution.metadata()},
                 "extra_headers": {"traceparent": call.traceparent},
             }
-        timeout = max(0.001, call.deadline - loop_time())
-        return await litellm.acompletion(
-            **fields, **request_fields(call), **more, max_retries=0, timeout=timeout
+        return await load_litellm().acompletion(
+            **fields, **request_fields(call), **more, max_retries=0, timeout=self._timeout
         )
 
 
@@ -98,11 +104,12 @@ class LocalModels:
 
     Args:
         through_gateway: the lane for every other model.
+        timeout: for one call of a local model, in seconds.
     """
 
-    def __init__(self, through_gateway: Lane) -> None:
+    def __init__(self, through_gateway: Lane, timeout: float) -> None:
         self._through_gateway = through_gateway
-        self._local = LiteLlmLane()
+        self._local = LiteLlmLane(timeout)
 
     def _lane(self, call: Call) -> Lane:
         return self._local if call.alias.startswith(LOCAL_PREFIXES) else self._through_gateway

@@ -19,7 +19,7 @@ from api.llm import Llm
 from api.middleware import RequestContext
 from api.problems import handle
 from api.settings import Settings
-from api.state import State
+from api.state import Parts, State
 from api.streaming import ClientGone, Unresumable
 from api.wire import WireLane
 
@@ -27,12 +27,11 @@ from api.wire import WireLane
 def create_app(settings: Settings, admission: Admission) -> FastAPI:
     """The service for these settings, letting calls in through this admission."""
     app = FastAPI(
-        title="LLM access",
+        title="LLM Access",
         version="0.1.0",
         description="LLM access for a solution, on the account of a project.",
         lifespan=lifespan_of(settings, admission),
         root_path=settings.root_path,
-        max_body_size=settings.max_body_bytes,
     )
     app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
     if settings.cors_allow_origins:
@@ -63,13 +62,7 @@ def lifespan_of(
         async with Gateway(settings.llm_gateway_url, GatewayKey.from_settings(settings)) as gateway:
             lane = lane_of(settings, gateway)
             warm_up = asyncio.create_task(lane.warm_up())
-            yield State(
-                settings=settings,
-                gateway=gateway,
-                llm=Llm(lane, settings),
-                admission=admission,
-                warm_up=warm_up,
-            )
+            yield State(parts=Parts(settings, gateway, Llm(lane, settings), admission, warm_up))
             await warm_up
 
     return lifespan
@@ -82,9 +75,13 @@ def lane_of(settings: Settings, gateway: Gateway) -> Lane:
         return wire
     from api.litellm_lane import LiteLlmLane, LocalModels
 
-    litellm_lane = LiteLlmLane(gateway.url, gateway.key)
+    litellm_lane = LiteLlmLane(settings.llm_timeout_seconds, gateway.url, gateway.key)
     through_gateway = wire if settings.llm_client == "wire" else litellm_lane
-    return LocalModels(through_gateway) if settings.llm_allow_local_models else through_gateway
+    return (
+        LocalModels(through_gateway, settings.llm_timeout_seconds)
+        if settings.llm_allow_local_models
+        else through_gateway
+    )
 
 
 async def nobody_to_answer(_: Request, __: Exception) -> Response:

@@ -39,8 +39,9 @@ def problem(error: AccessError, trace: Trace) -> dict[str, Any]:
         "request_id": trace.request_id,
         "trace_id": trace.trace_id,
     }
-    if error.retry_after is not None:
-        body["retry_after"] = math.ceil(error.retry_after)
+    wait = error.advice if error.retry_after is None else error.retry_after
+    if wait is not None:
+        body["retry_after"] = math.ceil(wait)
     return body | error.extra
 
 

@@ -5,66 +5,70 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from api.llm import alias_of
-from api.project import Project
+from api.project import IN_OPENAPI, Project
 from api.schemas import Completion, CompletionRequest, Model, ModelList, Problem, TestReport
 from api.selftest import run_test
-from api.state import Admitted, GatewayHere, LlmHere, SettingsHere, TraceHere
+from api.state import Here, trace_of
 from api.streaming import EventStream, OpenedByBody, OpenedByQuery, unless_client_leaves
 
 FAILURES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 413, 422, 429, 502, 503, 504)
+    status: {
+        "description": "See `code` for which failure it is.",
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
+    for status in (400, 413, 422, 429, 502, 503, 504)
 }
-EVENTS: dict[int | str, dict[str, Any]] = FAILURES | {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "`meta`, then `delta` events, then one `done` or `error`.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "An `EventSource` reconnects, and is told to stop."},
 }
 
 router = APIRouter(prefix="/llm", tags=["llm"], responses=FAILURES)
 
 
-@router.post("/complete", dependencies=[Admitted])
+@router.post("/complete", openapi_extra=IN_OPENAPI)
 async def complete(
-    request: Request,
-    body: CompletionRequest,
-    project: Project,
-    llm: LlmHere,
-    settings: SettingsHere,
-    trace: TraceHere,
+    request: Request, body: CompletionRequest, project: Project, here: Here
 ) -> Completion:
     """One answer, as JSON."""
-    work = llm.complete(
-        body.question(),
-        project_id=project,
-        solution=settings.solution,
-        trace=trace,
-        **body.options(),
-    )
-    return (await unless_client_leaves(request, work)).result()
+    with here.admission.admitted():
+        work = here.llm.complete(
+            body.question(),
+            project_id=project,
+            solution=here.settings.solution,
+            trace=trace_of(request),
+            **body.options(),
+        )
+        return (await unless_client_leaves(request, work)).result()
 
 
-@router.post("/stream", dependencies=[Admitted], responses=EVENTS, response_class=EventStream)
-async def stream(events: OpenedByBody, trace: TraceHere) -> EventStream:
+@router.post("/stream", openapi_extra=IN_OPENAPI, responses=EVENTS, response_class=EventStream)
+async def stream(request: Request, events: OpenedByBody) -> EventStream:
     """The answer as Server-Sent Events: `meta`, `delta`…, then `done` or `error`."""
-    return EventStream(events, trace)
+    return EventStream(events, trace_of(request))
 
 
-@router.get("/stream", dependencies=[Admitted], responses=EVENTS, response_class=EventStream)
-async def stream_for_event_source(events: OpenedByQuery, trace: TraceHere) -> EventStream:
+@router.get("/stream", responses=EVENTS, response_class=EventStream)
+async def stream_for_event_source(request: Request, events: OpenedByQuery) -> EventStream:
     """The same for a browser's `EventSource` and for `curl -N`."""
-    return EventStream(events, trace)
+    return EventStream(events, trace_of(request))
 
 
-@router.get("/test", dependencies=[Admitted])
-async def test(
-    request: Request, project: Project, llm: LlmHere, settings: SettingsHere, trace: TraceHere
-) -> TestReport:
+@router.get("/test", openapi_extra=IN_OPENAPI)
+async def test(request: Request, project: Project, here: Here) -> TestReport:
     """Makes one small real call and says, check by check, what it proved."""
-    work = run_test(llm, project, settings.solution, trace)
-    return (await unless_client_leaves(request, work)).result()
+    with here.admission.admitted():
+        work = run_test(here.llm, project, here.settings.solution, trace_of(request))
+        return (await unless_client_leaves(request, work)).result()
 
 
-@router.get("/models")
-async def models(_: Project, gateway: GatewayHere, settings: SettingsHere) -> ModelList:
+@router.get("/models", openapi_extra=IN_OPENAPI)
+async def models(_: Project, here: Here) -> ModelList:
     """The model aliases that the gateway serves."""
+    settings = here.settings
     fallbacks = {alias_of(model) for model in settings.llm_fallback_models}
     return ModelList(
         models=[
@@ -74,6 +78,6 @@ async def models(_: Project, gateway: GatewayHere, settings: SettingsHere) -> Mo
                 fallback=alias in fallbacks,
                 thinking=alias in settings.thinking_aliases,
             )
-            for alias in await gateway.models()
+            for alias in await here.gateway.models()
         ]
     )

@@ -1,11 +1,7 @@
-"""What the composition root made, as the routes see it: typed state and the dependencies for it.
-
-Dependencies are `async def` even where nothing is awaited: FastAPI runs a plain `def` in a
-thread, which costs more than the call itself.
-"""
+"""What the composition root made, as the routes see it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends, Request
@@ -17,8 +13,9 @@ from api.settings import Settings
 from api.tracing import Trace
 
 
-class State(TypedDict):
-    """What the lifespan yields; the request's `trace` is added by the middleware."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts that all requests share."""
 
     settings: Settings
     gateway: Gateway
@@ -27,40 +24,21 @@ class State(TypedDict):
     warm_up: asyncio.Task[None]
 
 
-async def settings_of(request: Request) -> Settings:
-    return cast(Settings, request.state.settings)
+class State(TypedDict):
+    """What the lifespan yields; the middleware adds each request's `trace`."""
+
+    parts: Parts
 
 
-async def gateway_of(request: Request) -> Gateway:
-    return cast(Gateway, request.state.gateway)
+# 1. Dependencies are `async def` though nothing is awaited: FastAPI runs a plain `def` in a thread.
+# 2. One for all parts: each dependency costs as much as encoding the answer.
+async def parts_of(request: Request) -> Parts:
+    return cast(Parts, request.state.parts)
 
 
-async def llm_of(request: Request) -> Llm:
-    return cast(Llm, request.state.llm)
-
-
-async def admission_of(request: Request) -> Admission:
-    return cast(Admission, request.state.admission)
-
-
-async def warm_up_of(request: Request) -> "asyncio.Task[None]":
-    return cast("asyncio.Task[None]", request.state.warm_up)
-
-
-async def trace_of(request: Request) -> Trace:
+def trace_of(request: Request) -> Trace:
+    """The trace that the middleware gave this request."""
     return cast(Trace, request.state.trace)
 
 
-async def admitted(admission: Annotated[Admission, Depends(admission_of)]) -> AsyncGenerator[None]:
-    """Holds a place in flight until the response is sent."""
-    with admission.admitted():
-        yield
-
-
-SettingsHere = Annotated[Settings, Depends(settings_of)]
-GatewayHere = Annotated[Gateway, Depends(gateway_of)]
-LlmHere = Annotated[Llm, Depends(llm_of)]
-AdmissionHere = Annotated[Admission, Depends(admission_of)]
-WarmUpHere = Annotated["asyncio.Task[None]", Depends(warm_up_of)]
-TraceHere = Annotated[Trace, Depends(trace_of)]
-Admitted = Depends(admitted)
+Here = Annotated[Parts, Depends(parts_of)]

@@ -22,7 +22,7 @@ from api.events import encode_events
 from api.llm import StreamEvent
 from api.project import Project, StreamProject
 from api.schemas import CompletionRequest, StreamQuery
-from api.state import LlmHere, SettingsHere, TraceHere
+from api.state import Here, trace_of
 from api.tracing import Trace
 
 PING_SECONDS = 15
@@ -123,29 +123,27 @@ async def opened_by_body(
     request: Request,
     body: CompletionRequest,
     project: Project,
-    llm: LlmHere,
-    settings: SettingsHere,
-    trace: TraceHere,
+    here: Here,
 ) -> AsyncGenerator[AsyncIterator[StreamEvent]]:
     """The opened stream of a POST; closed when the response is over, however it ends."""
-    events = llm.stream(
-        body.question(),
-        project_id=project,
-        solution=settings.solution,
-        trace=trace,
-        **body.options(),
-    )
-    async with opened(request, events, settings.llm_stream_patience_seconds) as stream:
-        yield stream
+    with here.admission.admitted():
+        events = here.llm.stream(
+            body.question(),
+            project_id=project,
+            solution=here.settings.solution,
+            trace=trace_of(request),
+            **body.options(),
+        )
+        patience = here.settings.llm_stream_patience_seconds
+        async with opened(request, events, patience) as stream:
+            yield stream
 
 
 async def opened_by_query(
     request: Request,
     query: Annotated[StreamQuery, Query()],
     project: StreamProject,
-    llm: LlmHere,
-    settings: SettingsHere,
-    trace: TraceHere,
+    here: Here,
 ) -> AsyncGenerator[AsyncIterator[StreamEvent]]:
     """The opened stream of a GET.
 
@@ -155,7 +153,7 @@ async def opened_by_query(
     if "Last-Event-ID" in request.headers:
         raise Unresumable
     body = CompletionRequest(prompt=query.prompt, model=query.model, max_tokens=query.max_tokens)
-    async for stream in opened_by_body(request, body, project, llm, settings, trace):
+    async for stream in opened_by_body(request, body, project, here):
         yield stream
 
 
@@ -170,7 +168,7 @@ class EventStream(EventSourceResponse):
         super().__init__(
             encode_events(events, trace),
             ping=PING_SECONDS,
-            ping_message_factory=lambda: ServerSentEvent(comment="ping"),
+            ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
             send_timeout=SEND_SECONDS,
             sep="\n",
         )

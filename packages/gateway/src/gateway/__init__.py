@@ -1,0 +1,1 @@
+"""What makes the LiteLLM gateway run on a laptop: a small local LLM, and the runner."""

@@ -1,0 +1,58 @@
+"""The command line: `python -m gateway serve`, and `python -m gateway run` with the API."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from gateway.config import ConfigError
+from gateway.ports import PortError, chosen_port
+from gateway.process import ProcessError
+from gateway.runner import Wish, run
+from gateway.supervision import Interrupted
+
+ROOT = Path(__file__).parents[4]
+CONFIG = ROOT / "charts" / "llm-access" / "gateway" / "config.yaml"
+
+
+def port(text: str) -> int:
+    return chosen_port({"--port": text}, "--port", 0)
+
+
+def parse(arguments: list[str] | None) -> Wish:
+    parser = argparse.ArgumentParser(prog="gateway", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="the local LLM and the gateway")
+    everything = commands.add_parser("run", help="the same, and the API in front of it")
+    everything.add_argument("--api-python", type=Path, required=True, help="has the API installed")
+    for command in (serve, everything):
+        command.add_argument("--port", type=port, help="of the gateway; else GATEWAY_PORT or 4000")
+        command.add_argument(
+            "--overlay",
+            type=Path,
+            action="append",
+            default=[],
+            help="more LiteLLM config: lists grow, mappings merge; may be given several times",
+        )
+    wish = parser.parse_args(arguments)
+    api_python = wish.api_python.absolute() if wish.command == "run" else None
+    return Wish([CONFIG, *wish.overlay], wish.port, api_python, Path(".run"))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """1 when a process failed, 2 when nothing was started, 0 when the end was asked for."""
+    try:
+        run(parse(arguments), os.environ)
+    except (ConfigError, PortError) as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return 2
+    except ProcessError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except (Interrupted, KeyboardInterrupt):
+        print("stopped", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

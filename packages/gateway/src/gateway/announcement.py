@@ -1,0 +1,56 @@
+"""What the runner tells the person who started it. Every line to paste works as it is."""
+
+from collections.abc import Sequence
+
+from gateway.config import Route
+
+QUESTION = "What is the capital of France?"
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+def routes(answered_by: Sequence[Route]) -> str:
+    """Who answers each alias, and what would have to be set to change it."""
+    width = max((len(route.alias) for route in answered_by), default=0)
+    lines = ["Who answers:"]
+    for route in answered_by:
+        by = f"the provider, as {route.model}"
+        if route.missing:
+            by = f"the local LLM ({', '.join(route.missing)} not set)"
+        lines.append(f"  {route.alias:<{width}}  {by}")
+    return "\n".join(lines)
+
+
+def gateway(url: str, key: str) -> str:
+    """How `make api`, in another terminal, finds this gateway.
+
+    Args:
+        key: as it should be shown.
+    """
+    return f"""
+The gateway is ready. For the API, in another terminal:
+
+export LLM_GATEWAY_URL={url}
+export LLM_GATEWAY_API_KEY={key}
+AUTH_MODE=disabled make api
+
+Ctrl-C stops it."""
+
+
+def api(url: str) -> str:
+    """
+    Args:
+        url: of the API, without a path.
+    """
+    project = "-H 'X-Project-ID: demo'"
+    body = f"""-H 'Content-Type: application/json' -d '{{"prompt": "{QUESTION}"}}'"""
+    return f"""
+Ready: {url}/docs
+
+curl -s {url}/llm/complete {project} {body}
+curl -sN {url}/llm/stream {project} {body}
+curl -s {url}/llm/test {project}
+
+Ctrl-C stops everything."""

@@ -1,0 +1,44 @@
+"""The gateway's config for one run: the one config, the overlays, and the local LLM's share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.config import Config, Route, localise, merge, read
+from gateway.environments import MASTER_KEY
+
+LOCAL = Path(__file__).with_name("local.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A config, and how it came about.
+
+    Attributes:
+        sources: the files, with what each says.
+        written: all of them merged, with every reference to a variable.
+        running: the one to run, where the local LLM answers what misses a variable.
+        routes: who answers each alias.
+    """
+
+    sources: list[tuple[Path, Config]]
+    written: Config
+    running: Config
+    routes: list[Route]
+
+
+def assemble(files: Sequence[Path], environ: Mapping[str, str]) -> Assembly:
+    """
+    Args:
+        files: the gateway's config, then the overlays, in order.
+
+    Raises:
+        ConfigError: one of them cannot be used.
+    """
+    sources = [(path, read(path)) for path in files]
+    written: Config = {}
+    for _, said in sources:
+        written = merge(written, said)
+    variables = {name for name, value in environ.items() if value} | {MASTER_KEY}
+    running, routes = localise(written, read(LOCAL), variables)
+    return Assembly(sources, written, running, routes)

@@ -1,0 +1,91 @@
+"""What each process may know. Provider keys reach the LiteLLM proxy and nobody else."""
+
+from collections.abc import Mapping
+
+from gateway.config import Config, references
+
+Environment = dict[str, str]
+
+SYSTEM = {
+    "PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "TERM", "PYTHONUTF8",
+    "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
+}  # fmt: skip
+NETWORK = {
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+}  # fmt: skip
+LOOPBACK = "127.0.0.1,localhost"
+MASTER_KEY = "LITELLM_MASTER_KEY"
+LOCAL_LLM_URL = "LOCAL_LLM_URL"
+
+OFFLINE_LITELLM = {
+    "LITELLM_MODE": "PRODUCTION",  # else it reads any .env file above its own folder
+    "LITELLM_TELEMETRY": "False",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_LOCAL_BLOG_POSTS": "True",
+    "LITELLM_LOCAL_AUTOROUTER_PRESETS": "True",
+    "LITELLM_LOCAL_POLICY_TEMPLATES": "True",
+    "DISABLE_ADMIN_UI": "True",
+    "NO_DOCS": "True",
+    "NO_REDOC": "True",
+}
+
+
+def chosen(environ: Mapping[str, str], names: set[str]) -> Environment:
+    return {name: environ[name] for name in sorted(names) if environ.get(name)}
+
+
+def for_local_llm(environ: Mapping[str, str]) -> Environment:
+    """What every process needs, and nothing else."""
+    return chosen(environ, SYSTEM) | {"PYTHONUNBUFFERED": "1"}
+
+
+def for_proxy(
+    environ: Mapping[str, str], config: Config, *, key: str, local_llm_url: str
+) -> Environment:
+    """What the config refers to, the way out, and no database.
+
+    Args:
+        environ: the runner's own.
+        config: as it was written, with every reference to a variable.
+        key: the master key.
+        local_llm_url: OpenAI-compatible, ends in `/v1`.
+    """
+    names = SYSTEM | NETWORK | {name for _, name in references(config)}
+    around = ",".join(filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy"), LOOPBACK)))
+    return (
+        chosen(environ, names)
+        | OFFLINE_LITELLM
+        | {"PYTHONUNBUFFERED": "1", "NO_PROXY": around, "no_proxy": around}
+        | {MASTER_KEY: key, LOCAL_LLM_URL: local_llm_url}
+    )
+
+
+def for_api(
+    environ: Mapping[str, str], config: Config, *, port: int, key: str, gateway_url: str
+) -> Environment:
+    """Everything but the secrets of the gateway, and where the gateway is.
+
+    Args:
+        config: the gateway's, as it was written.
+        key: the gateway's.
+        gateway_url: OpenAI-compatible, ends in `/v1`.
+    """
+    secrets = {name for key, name in references(config) if key != "api_base"} | {MASTER_KEY}
+    passed = {
+        name: value
+        for name, value in environ.items()
+        if name not in secrets and not name.endswith(("_API_KEY", "_API_KEY_FILE"))
+    }
+    return (
+        {"AUTH_MODE": "disabled"}
+        | passed
+        | {
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "PYTHONUNBUFFERED": "1",
+            "LLM_GATEWAY_URL": gateway_url,
+            "LLM_GATEWAY_API_KEY": key,
+        }
+    )

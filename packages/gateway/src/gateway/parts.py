@@ -1,0 +1,95 @@
+"""The parts of a run, each as a command, what it may know, and when it is ready."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import environments
+from gateway.config import Config
+from gateway.ports import LOOPBACK
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process to be.
+
+    Attributes:
+        environment: all that it gets.
+        port: on 127.0.0.1.
+        ready: the paths that are answered by 200 once it is.
+    """
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    port: int
+    ready: tuple[str, ...]
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+def local_llm(environ: Mapping[str, str], port: int) -> Part:
+    return Part(
+        "local LLM",
+        [sys.executable, "-m", "gateway.local_llm", "--port", str(port)],
+        environments.for_local_llm(environ),
+        port,
+        ("/health",),
+    )
+
+
+def gateway(
+    environ: Mapping[str, str],
+    port: int,
+    written: Config,
+    config_file: Path,
+    *,
+    key: str,
+    local_llm_url: str,
+) -> Part:
+    """
+    Args:
+        written: the config with every reference to a variable.
+        config_file: the config to run with.
+        key: the master key.
+        local_llm_url: OpenAI-compatible, ends in `/v1`.
+    """
+    options = {"--config": config_file, "--host": LOOPBACK, "--port": port, "--telemetry": False}
+    return Part(
+        "gateway",
+        [
+            *(sys.executable, "-m", "litellm.proxy.proxy_cli"),
+            *(str(word) for option in options.items() for word in option),
+        ],
+        environments.for_proxy(environ, written, key=key, local_llm_url=local_llm_url),
+        port,
+        ("/health/liveliness", "/health/readiness"),
+    )
+
+
+def api(
+    environ: Mapping[str, str],
+    port: int,
+    written: Config,
+    python: Path,
+    *,
+    key: str,
+    gateway_url: str,
+) -> Part:
+    """
+    Args:
+        written: the gateway's config with every reference to a variable.
+        python: the one that has the API.
+        key: the gateway's.
+        gateway_url: OpenAI-compatible, ends in `/v1`.
+    """
+    return Part(
+        "API",
+        [str(python), "-m", "api"],
+        environments.for_api(environ, written, port=port, key=key, gateway_url=gateway_url),
+        port,
+        ("/health/ready",),
+    )

@@ -1,0 +1,84 @@
+"""Starts the local LLM, the LiteLLM gateway and, when asked to, the API; ends them together."""
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import announcement, parts, run_folder
+from gateway.announcement import say
+from gateway.assembly import assemble
+from gateway.environments import MASTER_KEY
+from gateway.parts import Part
+from gateway.ports import chosen_port, claim, free_port
+from gateway.supervision import Supervision
+
+READY_SECONDS = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks for.
+
+    Attributes:
+        configs: the gateway's config, then the overlays, in order.
+        gateway_port: None for the environment's.
+        api_python: the Python that has the API, or None to run the gateway alone.
+        runs: gets a folder for this run.
+    """
+
+    configs: Sequence[Path]
+    gateway_port: int | None
+    api_python: Path | None
+    runs: Path
+
+
+def run(wish: Wish, environ: Mapping[str, str]) -> None:
+    """Runs until something ends it.
+
+    Raises:
+        ConfigError, PortError: nothing was started.
+        ProcessError: a process ended, or was not ready in time.
+        Interrupted: a signal asked for the end.
+    """
+    config = assemble(wish.configs, environ)
+    gateway_port = wish.gateway_port or chosen_port(environ, "GATEWAY_PORT", 4000)
+    api_port = chosen_port(environ, "PORT", 8000)
+    claim({"GATEWAY_PORT": gateway_port} | ({"PORT": api_port} if wish.api_python else {}))
+
+    folder = wish.runs / str(gateway_port)
+    run_folder.prepare(folder)
+    config_file = run_folder.write(folder, config)
+    key = environ.get(MASTER_KEY) or f"sk-local-{secrets.token_hex(16)}"
+
+    llm = parts.local_llm(environ, free_port())
+    gateway = parts.gateway(
+        environ, gateway_port, config.written, config_file, key=key, local_llm_url=f"{llm.url}/v1"
+    )
+    url = f"{gateway.url}/v1"
+    if wish.api_python:
+        api = parts.api(
+            environ, api_port, config.written, wish.api_python, key=key, gateway_url=url
+        )
+        chain, ready = [llm, gateway, api], announcement.api(api.url)
+    else:
+        shown = f'"${MASTER_KEY}"' if environ.get(MASTER_KEY) else key
+        chain, ready = [llm, gateway], announcement.gateway(url, shown)
+    supervise(chain, folder, f"\n{announcement.routes(config.routes)}\n{ready}")
+
+
+def supervise(chain: Sequence[Part], folder: Path, ready: str) -> None:
+    say(f"starting {', '.join(part.name for part in chain)}; their output goes to {folder}")
+    say("LiteLLM takes 5 to 20 seconds")
+    with Supervision(folder) as supervision:
+        supervision.end_on_signals()
+        began = time.monotonic()
+        started = [
+            (part, supervision.start(part.name, part.command, part.environment)) for part in chain
+        ]
+        for part, process in started:
+            supervision.wait_until_ready(process, part.port, part.ready, seconds=READY_SECONDS)
+            say(f"{part.name}: ready at {part.url} after {time.monotonic() - began:.1f} s")
+        say(ready)
+        supervision.watch()

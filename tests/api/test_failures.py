@@ -1,0 +1,271 @@
+"""The contract's table of failures, every row, in both lanes: status, code, headers, attempts."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from conftest import RunningProvider
+from reading import read_stream
+from running import RunningGateway, Service, free_port, serving, settings_for
+
+THROUGH_LITELLM = [
+    # model, status, code, attempts on the requested model, answered by a fallback
+    ("nosuch", 400, "model_not_allowed", 1, False),
+    ("context", 400, "prompt_rejected", 1, False),
+    ("badparam", 400, "prompt_rejected", 1, False),
+    ("status-413", 400, "prompt_rejected", 1, False),
+    ("status-429", 429, "rate_limited", 3, True),
+    ("status-429-after-90", 429, "rate_limited", 1, True),
+    ("limited", 429, "rate_limited", 1, True),
+    ("broke", 429, "budget_exhausted", 1, True),
+    ("status-401", 502, "upstream_failed", 2, True),
+    ("status-403", 502, "upstream_failed", 2, True),
+    ("status-404", 502, "upstream_failed", 2, True),
+    ("status-500", 502, "upstream_failed", 2, True),
+    ("status-503", 502, "upstream_failed", 2, True),
+    ("status-529", 502, "upstream_failed", 2, True),
+    ("refused", 502, "upstream_failed", 2, True),
+    ("hang", 504, "gateway_timeout", 2, True),
+]
+WHOLE_ONLY = [
+    ("html", 502, "upstream_failed", 2, True),
+    ("garbage", 502, "upstream_failed", 2, True),
+    ("cut", 502, "upstream_failed", 2, True),
+]
+SECRETS = ("secret upstream detail", "sk-", "litellm", "OpenAIException", "127.0.0.1")
+
+
+async def use_up(service: Service, model: str) -> None:
+    """A limit or a budget refuses only what comes after it was reached."""
+    if model in {"limited", "broke"}:
+        for _ in range(2):
+            async with service.post("/llm/complete", model=model, prompt="use up") as r:
+                await r.read()
+
+
+async def check_problem(r: Any, status: int, code: str) -> dict[str, Any]:
+    assert r.status == status, await r.text()
+    assert r.content_type == "application/problem+json"
+    body: dict[str, Any] = await r.json()
+    assert (body["code"], body["status"]) == (code, status)
+    assert body["type"] == f"urn:problem:{code}"
+    assert body["title"]
+    assert body["detail"].endswith(".")
+    assert body["request_id"] == r.headers["X-Request-ID"]
+    assert len(body["trace_id"]) == 32
+    if status in (429, 503):
+        assert int(r.headers["Retry-After"]) == body["retry_after"] >= 1
+    assert not [secret for secret in SECRETS if secret in str(body)]
+    return body
+
+
+@pytest.mark.parametrize(("model", "status", "code", "tries"), [row[:4] for row in THROUGH_LITELLM])
+async def test_what_litellm_answers_has_one_name(
+    gateway: RunningGateway, lane: str, model: str, status: int, code: str, tries: int
+) -> None:
+    async with serving(settings_for(gateway.url, llm_client=lane)) as service:
+        await use_up(service, model)
+        for path in ("/llm/complete", "/llm/stream"):
+            async with service.post(path, model=model, prompt=f"{model}, {lane}") as r:
+                body = await check_problem(r, status, code)
+            assert [a["outcome"] for a in body["attempts"]] == [code] * tries
+            assert [a["status"] for a in body["attempts"]] == [status] * tries
+
+
+@pytest.mark.parametrize(("model", "status", "code", "tries"), [row[:4] for row in WHOLE_ONLY])
+async def test_a_broken_answer_has_one_name(
+    gateway: RunningGateway, lane: str, model: str, status: int, code: str, tries: int
+) -> None:
+    async with serving(settings_for(gateway.url, llm_client=lane)) as service:
+        async with service.post("/llm/complete", model=model, prompt=f"{model}, {lane}") as r:
+            body = await check_problem(r, status, code)
+    assert [a["outcome"] for a in body["attempts"]] == [code] * tries
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "code", "tries", "replaced"), [*THROUGH_LITELLM, *WHOLE_ONLY]
+)
+async def test_a_fallback_answers_only_where_the_contract_says_so(
+    gateway: RunningGateway,
+    lane: str,
+    model: str,
+    status: int,
+    code: str,
+    tries: int,
+    replaced: bool,
+) -> None:
+    settings = settings_for(gateway.url, llm_client=lane, llm_fallback_models=("openai/priced",))
+    async with serving(settings) as service:
+        await use_up(service, model)
+        async with service.post("/llm/complete", model=model, prompt=f"{model}, {lane}") as r:
+            body = await r.json()
+    if not replaced:
+        assert r.status == status
+        assert [a["model"] for a in body["attempts"]] == [model]
+        return
+    assert r.status == 200, body
+    assert (body["requested_model"], body["model"]) == (model, "priced")
+    assert [a["outcome"] for a in body["attempts"]] == [code] * tries + ["ok"]
+    assert [a["model"] for a in body["attempts"]] == [model] * tries + ["priced"]
+
+
+async def test_a_wrong_key_is_the_operators_matter_and_never_tried_again(
+    gateway: RunningGateway, lane: str
+) -> None:
+    settings = settings_for(
+        gateway.url, key="sk-wrong", llm_client=lane, llm_fallback_models=("priced",)
+    )
+    async with serving(settings) as service:
+        for path in ("/llm/complete", "/llm/stream"):
+            async with service.post(path, prompt="key") as r:
+                body = await check_problem(r, 502, "gateway_key_rejected")
+            assert len(body["attempts"]) == 1
+
+
+async def test_an_unreachable_gateway_is_tried_once_more_and_no_model_replaced(lane: str) -> None:
+    settings = settings_for(
+        f"http://127.0.0.1:{free_port()}/v1", llm_client=lane, llm_fallback_models=("priced",)
+    )
+    async with serving(settings) as service:
+        for path in ("/llm/complete", "/llm/stream"):
+            async with service.post(path, prompt="gone") as r:
+                body = await check_problem(r, 503, "gateway_unavailable")
+            assert [a["model"] for a in body["attempts"]] == ["ok", "ok"]
+        async with service.get("/health/ready") as r:
+            assert r.status == 503
+        async with service.get("/health/live") as r:
+            assert r.status == 200
+
+
+async def test_a_rate_limit_is_waited_for_as_long_as_the_gateway_asks(
+    gateway: RunningGateway, lane: str
+) -> None:
+    async with serving(settings_for(gateway.url, llm_client=lane)) as service:
+        async with service.post("/llm/complete", model="status-429-after-1", prompt="wait") as r:
+            body = await check_problem(r, 429, "rate_limited")
+    assert r.headers["Retry-After"] == "1"
+    assert [a["wait_ms"] >= 1000 for a in body["attempts"]] == [False, True, True]
+
+
+async def test_a_rate_limit_past_the_deadline_is_not_waited_for(
+    gateway: RunningGateway, lane: str
+) -> None:
+    settings = settings_for(gateway.url, llm_client=lane, llm_timeout_seconds=60)
+    async with serving(settings) as service:
+        async with service.post("/llm/complete", model="status-429-after-90", prompt="no") as r:
+            body = await check_problem(r, 429, "rate_limited")
+    assert r.headers["Retry-After"] == "90"
+    assert len(body["attempts"]) == 1
+
+
+async def test_no_answer_before_the_deadline_is_a_timeout_at_the_deadline(
+    provider: RunningProvider, lane: str
+) -> None:
+    settings = settings_for(
+        provider.url, llm_client=lane, llm_timeout_seconds=1, llm_fallback_models=("priced",)
+    )
+    async with serving(settings) as service:
+        for path in ("/llm/complete", "/llm/stream"):
+            began = time.monotonic()
+            async with service.post(path, model="hang", prompt="deadline") as r:
+                await check_problem(r, 504, "gateway_timeout")
+            assert 0.9 < time.monotonic() - began < 3
+
+
+@asynccontextmanager
+async def gateway_that_answers(**response: Any) -> AsyncIterator[str]:
+    """Something that is not LiteLLM, on the gateway's address."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(**response)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    finally:
+        await runner.cleanup()
+
+
+HTML = "<html>secret upstream detail</html>"
+BUDGET = '{"error": {"message": "over", "type": "budget_exceeded", "code": "429"}}'
+COOLDOWN = '{"error": {"message": "wait", "type": "all_deployments_in_cooldown", "code": "429"}}'
+
+
+@pytest.mark.parametrize(
+    ("response", "status", "code"),
+    [
+        ({"status": 502, "text": HTML}, 503, "gateway_unavailable"),
+        ({"status": 503, "text": ""}, 503, "gateway_unavailable"),
+        ({"status": 504, "text": HTML}, 504, "gateway_timeout"),
+        ({"status": 401, "text": HTML}, 502, "gateway_key_rejected"),
+        ({"status": 429, "text": BUDGET}, 429, "budget_exhausted"),
+        ({"status": 422, "text": BUDGET.replace("429", "422")}, 429, "budget_exhausted"),
+        ({"status": 429, "text": COOLDOWN}, 502, "upstream_failed"),
+        ({"status": 200, "text": HTML, "content_type": "text/html"}, 502, "upstream_failed"),
+        ({"status": 200, "text": ""}, 502, "upstream_failed"),
+        ({"status": 200, "text": "null"}, 502, "upstream_failed"),
+        ({"status": 200, "text": "{}"}, 502, "upstream_failed"),
+    ],
+)
+async def test_what_is_not_litellm_has_a_name_too(
+    lane: str, response: dict[str, Any], status: int, code: str
+) -> None:
+    async with gateway_that_answers(**response) as url:
+        async with serving(settings_for(url, llm_client=lane)) as service:
+            for path in ("/llm/complete", "/llm/stream"):
+                async with service.post(path, prompt="not litellm") as r:
+                    await check_problem(r, status, code)
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    elsewhere = {"status": 307, "headers": {"Location": "/v1/elsewhere"}}
+    async with gateway_that_answers(**elsewhere) as url, serving(settings_for(url)) as service:
+        async with service.post("/llm/complete", prompt="redirect") as r:
+            await check_problem(r, 502, "upstream_failed")
+
+
+async def test_too_many_calls_in_flight_are_refused_and_the_others_go_on(
+    gateway: RunningGateway, lane: str
+) -> None:
+    settings = settings_for(gateway.url, llm_client=lane, llm_max_in_flight=2)
+    async with serving(settings) as service:
+        first = [
+            asyncio.create_task(fetch(service, "/llm/complete", "silent-1")),
+            asyncio.create_task(fetch(service, "/llm/stream", "silent-1")),
+        ]
+        while service.admission.in_flight < 2:
+            await asyncio.sleep(0.01)
+        async with service.post("/llm/complete", prompt="one too many") as r:
+            await check_problem(r, 503, "overloaded")
+        assert await asyncio.gather(*first) == [200, 200]
+        async with service.post("/llm/complete", prompt="room again") as r:
+            assert r.status == 200
+
+
+async def fetch(service: Service, path: str, model: str) -> int:
+    async with service.post(path, model=model, prompt="in flight") as r:
+        await r.read()
+        return int(r.status)
+
+
+async def test_a_shutdown_lets_the_open_stream_end_and_takes_nothing_new(
+    gateway: RunningGateway, lane: str
+) -> None:
+    async with serving(settings_for(gateway.url, llm_client=lane)) as service:
+        async with service.post("/llm/stream", model="silent-1", prompt="drain") as stream:
+            service.admission.draining = True
+            async with service.post("/llm/complete", prompt="new") as r:
+                await check_problem(r, 503, "draining")
+            async with service.get("/health/ready") as r:
+                assert (r.status, (await r.json())["status"]) == (503, "draining")
+            events = await read_stream(stream)
+    assert events[-1].name == "done"

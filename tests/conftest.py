@@ -1,0 +1,40 @@
+"""Started once for the whole run: the scripted provider, the gateway, the local LLM behind it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from aiohttp import web
+
+from provider import Provider, create_app
+from running import RunningGateway, running_gateway
+
+
+@dataclass(frozen=True)
+class RunningProvider:
+    url: str
+    seen: Provider
+
+
+@pytest.fixture(scope="session")
+async def provider() -> AsyncIterator[RunningProvider]:
+    seen = Provider()
+    runner = web.AppRunner(create_app(seen), handler_cancellation=True, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    yield RunningProvider(f"http://127.0.0.1:{port}/v1", seen)
+    await runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+async def gateway(provider: RunningProvider) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(provider.url) as running:
+        yield running
+
+
+@pytest.fixture(params=["wire", "litellm"])
+def lane(request: pytest.FixtureRequest) -> str:
+    """Both lanes: what is asked of one is asked of the other."""
+    return str(request.param)

@@ -1,0 +1,81 @@
+"""Provider keys reach the LiteLLM proxy, and neither the API nor the local LLM."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Config, read
+from gateway.environments import for_api, for_local_llm, for_proxy
+
+ROOT = Path(__file__).parents[2]
+ADDRESS = "http://127.0.0.1:4000/v1"
+SECRETS = {
+    "GEMINI_API_KEY": "secret-1",
+    "ANTHROPIC_API_KEY": "secret-2",
+    "OPENAI_API_KEY": "secret-3",
+    "AZURE_API_KEY": "secret-4",
+    "TEAM_TOKEN": "secret-5",
+    "LITELLM_MASTER_KEY": "secret-6",
+}
+ENVIRON = SECRETS | {
+    "PATH": "/bin",
+    "DATABASE_URL": "postgresql://db",
+    "LANGFUSE_SECRET_KEY": "sk-lf",
+    "OLLAMA_API_BASE": "http://ollama:11434",
+    "LLM_CLIENT": "litellm",
+    "HOST": "somewhere",
+    "PORT": "1",
+    "LLM_GATEWAY_API_KEY_FILE": "/old/key",
+}
+
+
+@pytest.fixture
+def written() -> Config:
+    config = read(ROOT / "charts" / "llm-access" / "gateway" / "config.yaml")
+    private = {"model": "openai/x", "api_key": "os.environ/TEAM_TOKEN"}
+    config["model_list"].append({"model_name": "private", "litellm_params": private})
+    return config
+
+
+def test_the_local_llm_knows_no_key() -> None:
+    assert set(for_local_llm(ENVIRON)) == {"PATH", "PYTHONUNBUFFERED"}
+
+
+def test_the_api_gets_no_key_but_the_gateways(written: Config) -> None:
+    environment = for_api(ENVIRON, written, port=8000, gateway_url=ADDRESS, key="sk-local-1")
+    assert not set(SECRETS) & set(environment)
+    assert not set(SECRETS.values()) & set(environment.values())
+    assert environment["LLM_GATEWAY_API_KEY"] == "sk-local-1"
+    assert environment["LLM_GATEWAY_URL"] == ADDRESS
+    assert "LLM_GATEWAY_API_KEY_FILE" not in environment
+
+
+def test_the_api_gets_everything_else_and_listens_on_loopback(written: Config) -> None:
+    environment = for_api(ENVIRON, written, port=8000, gateway_url=ADDRESS, key="sk-local-1")
+    for name in ("PATH", "DATABASE_URL", "LANGFUSE_SECRET_KEY", "OLLAMA_API_BASE", "LLM_CLIENT"):
+        assert environment[name] == ENVIRON[name]
+    assert (environment["HOST"], environment["PORT"]) == ("127.0.0.1", "8000")
+    assert environment["AUTH_MODE"] == "disabled"
+
+
+def test_the_api_keeps_an_auth_mode_that_is_set(written: Config) -> None:
+    environ = {"AUTH_MODE": "keycloak"}
+    environment = for_api(environ, written, port=8000, gateway_url=ADDRESS, key="k")
+    assert environment["AUTH_MODE"] == "keycloak"
+
+
+def test_the_proxy_gets_the_keys_its_config_refers_to_and_no_database(written: Config) -> None:
+    environment = for_proxy(ENVIRON, written, key="sk-local-1", local_llm_url=ADDRESS)
+    for name in ("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "TEAM_TOKEN"):
+        assert environment[name] == SECRETS[name]
+    assert environment["LITELLM_MASTER_KEY"] == "sk-local-1"
+    assert not {"DATABASE_URL", "LANGFUSE_SECRET_KEY", "AZURE_API_KEY", "PORT"} & set(environment)
+
+
+def test_the_proxy_calls_the_local_llm_directly_where_the_network_has_a_proxy(
+    written: Config,
+) -> None:
+    environ = {"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "intern"}
+    environment = for_proxy(environ, written, key="k", local_llm_url=ADDRESS)
+    assert environment["HTTP_PROXY"] == "http://proxy:3128"
+    assert environment["NO_PROXY"] == environment["no_proxy"] == "intern,127.0.0.1,localhost"

@@ -1,0 +1,37 @@
+"""LiteLLM finds a config's modules beside the config, so what each file names comes along."""
+
+from pathlib import Path
+
+import yaml
+
+from gateway.assembly import assemble
+from gateway.run_folder import prepare, write
+
+
+def test_each_file_brings_the_modules_it_names_and_no_other(tmp_path: Path) -> None:
+    files = []
+    for folder, callback in ("base", "policy.attribution"), ("more", "seen.callback"):
+        (tmp_path / folder).mkdir()
+        for module in ("policy", "seen", "unnamed"):
+            (tmp_path / folder / f"{module}.py").write_text(f"ORIGIN = {folder!r}")
+        file = tmp_path / folder / "config.yaml"
+        file.write_text(yaml.safe_dump({"litellm_settings": {"callbacks": [callback]}}))
+        files.append(file)
+
+    run = tmp_path / "run"
+    prepare(run)
+    config_file = write(run, assemble(files, {}))
+
+    assert sorted(path.name for path in run.iterdir()) == ["config.yaml", "policy.py", "seen.py"]
+    assert (run / "policy.py").read_text() == "ORIGIN = 'base'"
+    assert (run / "seen.py").read_text() == "ORIGIN = 'more'"
+    assert yaml.safe_load(config_file.read_text()) == {
+        "litellm_settings": {"callbacks": ["policy.attribution", "seen.callback"]}
+    }
+
+
+def test_a_folder_is_made_anew_for_each_run(tmp_path: Path) -> None:
+    (tmp_path / "4000").mkdir()
+    (tmp_path / "4000" / "old.py").touch()
+    prepare(tmp_path / "4000")
+    assert list((tmp_path / "4000").iterdir()) == []

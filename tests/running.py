@@ -1,0 +1,140 @@
+"""What the tests run for real: the gateway with the local LLM behind it, and the API in front."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvicorn
+from pydantic import SecretStr
+
+from api.admission import Admission
+from api.main import create_app
+from api.server import Server, listen
+from api.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+GATEWAY_PYTHON = ROOT / ".venv-gateway" / "bin" / "python"
+MASTER_KEY = "sk-test-master"
+START_SECONDS = 90
+
+
+@dataclass(frozen=True)
+class RunningGateway:
+    """The real LiteLLM proxy, and what its recorder wrote."""
+
+    url: str
+    key: str
+    folder: Path
+
+    def lines(self) -> list[dict[str, Any]]:
+        text = (self.folder / "received.jsonl").read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+    @property
+    def local_llm_url(self) -> str:
+        return str(self.lines()[0]["local_llm_url"])
+
+    async def recorded(self, event: str, prompt: str, count: int = 1) -> list[dict[str, Any]]:
+        """Waits for that many lines of this event for this prompt, and gives all there are."""
+        for _ in range(100):
+            found = [x for x in self.lines() if x["event"] == event and x["prompt"] == prompt]
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"no {count} lines of {event} for {prompt!r}")
+
+
+@dataclass(frozen=True)
+class Service:
+    """The API, listening."""
+
+    url: str
+    admission: Admission
+    http: aiohttp.ClientSession
+
+    def post(self, path: str, project: str = "demo", **body: Any) -> Any:
+        return self.http.post(self.url + path, json=body, headers={"X-Project-ID": project})
+
+    def get(self, path: str, project: str = "demo", **query: Any) -> Any:
+        return self.http.get(self.url + path, params=query, headers={"X-Project-ID": project})
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def running_gateway(provider_url: str) -> AsyncIterator[RunningGateway]:
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(str(GATEWAY_PYTHON), "-m", "gateway", "serve"),
+        *("--port", str(port), "--overlay", str(ROOT / "tests" / "overlay.yaml")),
+        cwd=ROOT,
+        env=os.environ | {"PROVIDER_URL": provider_url, "LITELLM_MASTER_KEY": MASTER_KEY},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        await wait_until_ready(process, f"http://127.0.0.1:{port}/health/readiness")
+        url = f"http://127.0.0.1:{port}/v1"
+        yield RunningGateway(url, MASTER_KEY, ROOT / ".run" / str(port))
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        await process.wait()
+
+
+async def wait_until_ready(process: asyncio.subprocess.Process, url: str) -> None:
+    async with aiohttp.ClientSession() as http, asyncio.timeout(START_SECONDS):
+        while process.returncode is None:
+            try:
+                async with http.get(url) as response:
+                    if response.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.2)
+    assert process.stdout is not None
+    raise AssertionError((await process.stdout.read()).decode())
+
+
+def settings_for(url: str, key: str = MASTER_KEY, **changes: Any) -> Settings:
+    """The settings of a test: no fallbacks unless it names some."""
+    chosen = {"auth_mode": "disabled", "llm_fallback_models": (), "llm_default_model": "ok"}
+    return Settings(llm_gateway_url=url, llm_gateway_api_key=SecretStr(key), **(chosen | changes))
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Service]:
+    """The API in this loop, on a real socket, as `python -m api` serves it."""
+    admission = Admission(settings.llm_max_in_flight)
+    listener = listen("127.0.0.1", 0)
+    config = uvicorn.Config(
+        create_app(settings, admission), log_config=None, ws="none", timeout_graceful_shutdown=1
+    )
+    server = Server(config, admission)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = listener.getsockname()[1]
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield Service(f"http://127.0.0.1:{port}", admission, http)
+    finally:
+        server.should_exit = True
+        await task
+
+
+def api_command() -> list[str]:
+    return [sys.executable, "-m", "api"]

