@@ -1,6 +1,7 @@
 """`POST /llm/complete` through the real gateway, in both lanes."""
 
 import re
+from typing import Any
 
 import aiohttp
 import pytest
@@ -126,7 +127,7 @@ async def test_the_provider_gets_what_was_asked_and_no_more(
         {"role": "user", "content": f"conversation, {lane}"},
     ]
     async with serving(settings_for(gateway.url, llm_client=lane)) as service:
-        body = {"messages": messages, "temperature": 0.5, "max_tokens": 77}
+        body: dict[str, Any] = {"messages": messages, "temperature": 0.5, "max_tokens": 77}
         async with service.post("/llm/complete", **body) as r:
             assert r.status == 200
     (call,) = provider.seen.for_prompt(f"conversation, {lane}")

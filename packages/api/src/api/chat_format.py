@@ -12,6 +12,7 @@ from api.sse import EventDecoder
 
 COST_HEADER = "x-litellm-response-cost"
 BOOKED_HEADER = "x-llm-access-project-id"
+ANSWERED_HEADER = "x-litellm-model-name"
 DONE = b"[DONE]"
 
 
@@ -98,6 +99,7 @@ def decode_reply(body: bytes, headers: Mapping[str, str]) -> Reply:
         usage.tokens() if usage else None,
         cost,
         headers.get(BOOKED_HEADER),
+        headers.get(ANSWERED_HEADER),
     )
     text = choice.message.content if choice.message else None
     return Reply(text or "", ending)
@@ -108,7 +110,7 @@ class StreamDecoder:
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._events = EventDecoder()
-        self._booked_on = headers.get(BOOKED_HEADER)
+        self._headers = headers
         self._finish_reason: str | None = None
         self._usage: WireUsage | None = None
 
@@ -156,5 +158,6 @@ class StreamDecoder:
             self._finish_reason,
             usage.tokens() if usage else None,
             known_cost(usage.cost if usage else None),
-            self._booked_on,
+            self._headers.get(BOOKED_HEADER),
+            self._headers.get(ANSWERED_HEADER),
         )

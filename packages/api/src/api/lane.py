@@ -46,6 +46,8 @@ class Ending:
     cost_usd: float | None
     booked_on: str | None = None
     """The project the gateway says it books the call on, where it says so."""
+    answered_by: str | None = None
+    """The provider's model behind the alias, where the gateway says so."""
 
 
 @dataclass(frozen=True, slots=True)

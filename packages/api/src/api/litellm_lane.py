@@ -15,7 +15,14 @@ from contextlib import aclosing, asynccontextmanager
 from functools import cache
 from typing import Any
 
-from api.chat_format import BOOKED_HEADER, COST_HEADER, StreamDecoder, known_cost, request_fields
+from api.chat_format import (
+    ANSWERED_HEADER,
+    BOOKED_HEADER,
+    COST_HEADER,
+    StreamDecoder,
+    known_cost,
+    request_fields,
+)
 from api.errors import UpstreamFailed
 from api.gateway import GatewayKey, until
 from api.lane import Call, Ending, Lane, Read, Reply, TokenUsage
@@ -184,5 +191,10 @@ def ending_of(finish_reason: str | None, usage: Any, headers: Mapping[str, str])
             getattr(details, "reasoning_tokens", None) or 0,
             usage.total_tokens,
         )
-    cost = known_cost(headers.get(COST_HEADER))
-    return Ending(finish_reason, tokens, cost, headers.get(BOOKED_HEADER))
+    return Ending(
+        finish_reason,
+        tokens,
+        known_cost(headers.get(COST_HEADER)),
+        headers.get(BOOKED_HEADER),
+        headers.get(ANSWERED_HEADER),
+    )

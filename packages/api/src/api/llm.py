@@ -121,9 +121,8 @@ class Llm:
                     attempt.succeeded()
                     has_text = bool(reply.text.strip())
                     done = question.done(call, reply.ending, attempts.receipt, has_text=has_text)
-                    log.answered(done)
-                    answer = Completion(text=reply.text, **done)
-                    return answer.with_booking(reply.ending.booked_on)
+                    log.answered(done, reply.ending.answered_by)
+                    return Completion(text=reply.text, **done).proven_by(reply.ending)
         raise AssertionError("attempts end with an answer or an error")
 
     async def stream(
@@ -164,7 +163,7 @@ class Llm:
                                 done = question.done(
                                     call, read.ending, attempts.receipt, has_text=has_text
                                 )
-                                log.answered(done)
+                                log.answered(done, read.ending.answered_by)
                                 yield Done(**done)
                     return
 

@@ -37,12 +37,17 @@ class CallLine:
     def __init__(self) -> None:
         self.fields: dict[str, Any] = {"outcome": "cancelled"}
 
-    def answered(self, done: Mapping[str, Any]) -> None:
-        """Takes from an answer what the operator wants to see."""
+    def answered(self, done: Mapping[str, Any], by: str | None) -> None:
+        """Takes from an answer what the operator wants to see.
+
+        Args:
+            by: the provider's model behind the alias, where the gateway says so.
+        """
         usage = done["usage"]
         self.fields = {
             "outcome": done["status"],
             "model": done["model"],
+            "answered_by": by,
             "cost_usd": done["cost_usd"],
             "input_tokens": usage and usage.input_tokens,
             "output_tokens": usage and usage.output_tokens,

@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from api import health, routes
 from api.admission import Admission
+from api.docs import add_docs
 from api.errors import AccessError
 from api.gateway import Gateway, GatewayKey
 from api.lane import Lane
@@ -32,6 +33,8 @@ def create_app(settings: Settings, admission: Admission) -> FastAPI:
         description="LLM access for a solution, on the account of a project.",
         lifespan=lifespan_of(settings, admission),
         root_path=settings.root_path,
+        docs_url=None,
+        redoc_url=None,
     )
     app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
     if settings.cors_allow_origins:
@@ -49,6 +52,7 @@ def create_app(settings: Settings, admission: Admission) -> FastAPI:
     app.include_router(routes.router)
     app.include_router(health.router)
     app.add_api_route("/", to_docs, include_in_schema=False)
+    add_docs(app)
     return app
 
 

@@ -11,10 +11,12 @@ from api.selftest import run_test
 from api.state import Here, trace_of
 from api.streaming import EventStream, OpenedByBody, OpenedByQuery, unless_client_leaves
 
+PROBLEM = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+PROBLEM.pop("$defs")  # the answers' schemas bring them
 FAILURES: dict[int | str, dict[str, Any]] = {
     status: {
-        "description": "See `code` for which failure it is.",
-        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+        "description": "Which failure it is, `code` says.",
+        "content": {"application/problem+json": {"schema": PROBLEM}},
     }
     for status in (400, 413, 422, 429, 502, 503, 504)
 }
@@ -45,13 +47,19 @@ async def complete(
         return (await unless_client_leaves(request, work)).result()
 
 
-@router.post("/stream", openapi_extra=IN_OPENAPI, responses=EVENTS, response_class=EventStream)
+@router.post(
+    "/stream",
+    openapi_extra=IN_OPENAPI,
+    responses=EVENTS,
+    response_class=EventStream,
+    status_code=200,
+)
 async def stream(request: Request, events: OpenedByBody) -> EventStream:
     """The answer as Server-Sent Events: `meta`, `delta`…, then `done` or `error`."""
     return EventStream(events, trace_of(request))
 
 
-@router.get("/stream", responses=EVENTS, response_class=EventStream)
+@router.get("/stream", responses=EVENTS, response_class=EventStream, status_code=200)
 async def stream_for_event_source(request: Request, events: OpenedByQuery) -> EventStream:
     """The same for a browser's `EventSource` and for `curl -N`."""
     return EventStream(events, trace_of(request))

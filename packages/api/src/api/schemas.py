@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from api.lane import Message
+from api.lane import Ending, Message
 
 Status = Literal["complete", "truncated", "empty", "filtered"]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
@@ -132,15 +132,15 @@ class Done(BaseModel):
 class Completion(Done, Text):
     """The answer of `POST /llm/complete`."""
 
-    _booked_on: str | None = PrivateAttr(None)
+    _ending: Ending | None = PrivateAttr(None)
 
     @property
-    def booked_on(self) -> str | None:
-        """The project that the gateway says it books the call on, where it says so."""
-        return self._booked_on
+    def ending(self) -> Ending | None:
+        """What else the gateway said of the answer; not part of what the caller gets."""
+        return self._ending
 
-    def with_booking(self, project_id: str | None) -> Self:
-        self._booked_on = project_id
+    def proven_by(self, ending: Ending) -> Self:
+        self._ending = ending
         return self
 
 

@@ -66,12 +66,14 @@ def checks_of_failure(error: GatewayError) -> list[Check]:
 
 def answered(answer: Completion) -> Check:
     tried = ", ".join(f"{attempt.model}: {attempt.outcome}" for attempt in answer.attempts)
-    return Check(check="answered", ok=answer.status != "empty", detail=f"{answer.status} ({tried})")
+    by = (answer.ending and answer.ending.answered_by) or "a model that the gateway does not name"
+    detail = f"{answer.status}, by {by} ({tried})"
+    return Check(check="answered", ok=answer.status != "empty", detail=detail)
 
 
 def attributed(answer: Completion, project_id: ProjectId) -> Check:
     """Whether the gateway says that it books the call on our project."""
-    booked_on = answer.booked_on
+    booked_on = answer.ending and answer.ending.booked_on
     if booked_on is None:
         return Check(
             check="attributed", ok=None, detail="this gateway does not say what it books a call on"

@@ -1,0 +1,98 @@
+"""What the README says is what the code does: its tables and its curl lines."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gateway import announcement
+
+from api.errors import AccessError, GatewayError
+from api.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+REQUIRED = {"llm_gateway_url"}
+
+
+def table(first_column: str) -> dict[str, list[str]]:
+    """The rows of the table with this heading, by the code in their first column."""
+    rows: dict[str, list[str]] = {}
+    inside = False
+    for line in README.splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if line.startswith(f"| {first_column} |"):
+            inside = True
+        elif inside and not line.startswith("|"):
+            break
+        elif inside and not line.startswith("| ---"):
+            rows[cells[0].strip("`")] = cells[1:]
+    assert rows, f"no table with the heading {first_column!r}"
+    return rows
+
+
+def shown(value: Any) -> str:
+    """A default as an environment variable holds it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "" if value is None else str(value)
+
+
+def defaults() -> dict[str, str]:
+    return {
+        name.upper(): shown(field.default)
+        for name, field in Settings.model_fields.items()
+        if name not in REQUIRED
+    }
+
+
+def errors(kind: type[AccessError] = AccessError) -> Iterator[type[AccessError]]:
+    if kind is not GatewayError and "code" in vars(kind):
+        yield kind
+    for child in kind.__subclasses__():
+        yield from errors(child)
+
+
+def test_the_table_of_variables_is_the_settings() -> None:
+    rows = table("variable")
+    assert rows.keys() == {name.upper() for name in Settings.model_fields}
+    for name, default in defaults().items():
+        assert rows[name][0].strip("`") in {default, "required, or the file"}, name
+
+
+def test_the_example_environment_has_every_variable_with_its_default() -> None:
+    example = (ROOT / ".env.example").read_text()
+    given = dict(re.findall(r"^(?:# )?([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    assert given.keys() == {name.upper() for name in Settings.model_fields}
+    commented = dict(re.findall(r"^# ([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    commented.pop("LLM_GATEWAY_API_KEY_FILE")
+    assert commented == {name: defaults()[name] for name in commented}
+
+
+def test_the_table_of_failures_is_the_tree_of_errors() -> None:
+    rows = table("`code`")
+    tree = {error.code: error for error in errors()} | {"internal_error": AccessError}
+    assert rows.keys() == tree.keys()
+    for code, (status, _cause, done) in rows.items():
+        error = tree[code]
+        assert int(status) == error.status, code
+        if issubclass(error, GatewayError):
+            retries = re.match(r"(\d) retr", done)
+            assert (int(retries[1]) if retries else 0) == error.retries, code
+            assert ("the fallbacks" in done) is error.falls_back, code
+
+
+def test_every_module_of_the_api_has_its_place_in_the_table_of_files() -> None:
+    listed = set(re.findall(r"`(\w+\.py)`", " ".join(table("file in `packages/api/src/api/`"))))
+    listed |= set(re.findall(r"`(\w+\.py)`", README))
+    modules = {path.name for path in (ROOT / "packages/api/src/api").glob("[!_]*.py")}
+    assert listed >= modules, modules - listed
+
+
+def test_the_curl_lines_are_those_that_the_runner_prints() -> None:
+    printed = re.findall(r"^curl .*$", announcement.api("http://127.0.0.1:8000"), re.MULTILINE)
+    assert re.findall(r"^curl .*$", README, re.MULTILINE) == printed
