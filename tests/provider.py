@@ -122,14 +122,15 @@ async def chunks(model: str) -> AsyncIterator[bytes]:
         yield last_chunks(model, "length", 30, reasoning=30)
         return
     yield chunk(model, {"role": "assistant", "content": ""})
-    if model == "drip":
-        for n in range(600):
-            await asyncio.sleep(0.05)
+    if model in {"drip", "torrent"}:
+        for n in range(3000):
+            await asyncio.sleep(0.05 if model == "drip" else 0.005)
             yield chunk(model, {"content": f"{n} "})
     for word in WORDS[:4] if model.startswith("cut") else WORDS:
         await asyncio.sleep(0.002)
         yield chunk(model, {"content": word})
     if model == "cut":
+        await asyncio.sleep(0.2)  # a reader that is told of the cut drops what it has not yet read
         raise ConnectionAbortedError
     if model != "cutclean":
         finish = {"filtered": "content_filter", "long": "length"}.get(model, "stop")
@@ -140,7 +141,7 @@ async def whole(model: str) -> bytes:
     name, _, rest = model.partition("-")
     if name == "silent":
         await asyncio.sleep(float(rest))
-    if model in {"hang", "drip"}:
+    if model in {"hang", "drip", "torrent"}:
         await asyncio.sleep(60)
     if model == "empty":
         return answer(model, None, "length", 30, reasoning=30)
@@ -175,7 +176,7 @@ async def completions(request: web.Request) -> web.StreamResponse:
         raise
     except ConnectionAbortedError:
         assert request.transport is not None
-        request.transport.abort()
+        request.transport.close()
         raise web.HTTPException from None
 
 

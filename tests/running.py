@@ -88,6 +88,7 @@ async def running_gateway(provider_url: str) -> AsyncIterator[RunningGateway]:
     try:
         await wait_until_ready(process, f"http://127.0.0.1:{port}/health/readiness")
         url = f"http://127.0.0.1:{port}/v1"
+        await warm_up(url)
         yield RunningGateway(url, MASTER_KEY, ROOT / ".run" / str(port))
     finally:
         if process.returncode is None:
@@ -109,6 +110,18 @@ async def wait_until_ready(process: asyncio.subprocess.Process, url: str) -> Non
     raise AssertionError((await process.stdout.read()).decode())
 
 
+async def warm_up(url: str) -> None:
+    """LiteLLM's first calls take a second longer than the others."""
+    headers = {"Authorization": f"Bearer {MASTER_KEY}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        for stream in (False, True):
+            messages = [{"role": "user", "content": "warm up"}]
+            body = {"model": "ok", "messages": messages, "stream": stream}
+            async with http.post(f"{url}/chat/completions", json=body) as response:
+                assert response.status == 200
+                await response.read()
+
+
 def settings_for(url: str, key: str = MASTER_KEY, **changes: Any) -> Settings:
     """The settings of a test: no fallbacks unless it names some."""
     chosen = {"auth_mode": "disabled", "llm_fallback_models": (), "llm_default_model": "ok"}
@@ -116,14 +129,14 @@ def settings_for(url: str, key: str = MASTER_KEY, **changes: Any) -> Settings:
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Service]:
+async def serving(settings: Settings, grace: float = 25) -> AsyncIterator[Service]:
     """The API in this loop, on a real socket, as `python -m api` serves it."""
     admission = Admission(settings.llm_max_in_flight)
     listener = listen("127.0.0.1", 0)
     config = uvicorn.Config(
         create_app(settings, admission), log_config=None, ws="none", timeout_graceful_shutdown=1
     )
-    server = Server(config, admission)
+    server = Server(config, admission, grace)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.01)

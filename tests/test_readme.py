@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway import announcement
-
 from api.errors import AccessError, GatewayError
 from api.settings import Settings
+from gateway import announcement
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

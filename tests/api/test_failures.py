@@ -226,11 +226,17 @@ async def test_what_is_not_litellm_has_a_name_too(
                     await check_problem(r, status, code)
 
 
-async def test_a_redirect_is_not_followed() -> None:
-    elsewhere = {"status": 307, "headers": {"Location": "/v1/elsewhere"}}
-    async with gateway_that_answers(**elsewhere) as url, serving(settings_for(url)) as service:
-        async with service.post("/llm/complete", prompt="redirect") as r:
-            await check_problem(r, 502, "upstream_failed")
+async def test_a_redirect_takes_neither_prompt_nor_key_elsewhere(
+    provider: RunningProvider, lane: str
+) -> None:
+    prompt = f"redirect, {lane}"
+    elsewhere = {"status": 307, "headers": {"Location": f"{provider.url}/chat/completions"}}
+    async with gateway_that_answers(**elsewhere) as url:
+        async with serving(settings_for(url, llm_client=lane)) as service:
+            for path in ("/llm/complete", "/llm/stream"):
+                async with service.post(path, prompt=prompt) as r:
+                    await check_problem(r, 502, "upstream_failed")
+    assert provider.seen.for_prompt(prompt) == []
 
 
 async def test_too_many_calls_in_flight_are_refused_and_the_others_go_on(
@@ -269,3 +275,41 @@ async def test_a_shutdown_lets_the_open_stream_end_and_takes_nothing_new(
                 assert (r.status, (await r.json())["status"]) == (503, "draining")
             events = await read_stream(stream)
     assert events[-1].name == "done"
+
+
+async def test_when_the_grace_of_a_shutdown_is_over_every_call_ends_with_a_word_of_its_own(
+    provider: RunningProvider, lane: str
+) -> None:
+    async with serving(settings_for(provider.url, llm_client=lane)) as service:
+        async with service.post("/llm/stream", model="drip", prompt="grace") as stream:
+            unopened = asyncio.create_task(refused(service, "/llm/stream"))
+            whole = asyncio.create_task(refused(service, "/llm/complete"))
+            while service.admission.in_flight < 3:
+                await asyncio.sleep(0.01)
+            service.admission.draining = True
+            service.admission.end_the_grace()
+            events = await read_stream(stream)
+        assert (events[-1].name, events[-1].data["code"]) == ("error", "draining")
+        assert events[-1].data["status"] == 503
+        await asyncio.gather(unopened, whole)
+        assert service.admission.in_flight == 0
+
+
+async def refused(service: Service, path: str) -> None:
+    async with service.post(path, model="silent-30", prompt="grace") as r:
+        await check_problem(r, 503, "draining")
+
+
+async def test_a_gateway_that_never_answers_proves_neither_key_nor_model(lane: str) -> None:
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = settings_for(f"http://127.0.0.1:{port}/v1", llm_client=lane, llm_timeout_seconds=1)
+    async with serving(settings) as service, service.get("/llm/test") as r:
+        body = await check_problem(r, 504, "gateway_timeout")
+    server.close()
+    await server.wait_closed()
+    assert [check["ok"] for check in body["checks"]] == [True, None, None, False, None]

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import aiohttp
 import pytest
 
 from conftest import RunningProvider
@@ -101,7 +102,7 @@ async def test_a_stream_that_is_not_complete_says_so(
 async def test_a_stream_cut_after_the_first_delta_is_interrupted_and_not_tried_again(
     gateway: RunningGateway, provider: RunningProvider, lane: str
 ) -> None:
-    prompt = f"cut, {lane}"
+    prompt = f"cut once, {lane}"
     settings = settings_for(gateway.url, llm_client=lane, llm_fallback_models=("ok",))
     async with serving(settings) as service:
         async with service.post("/llm/stream", model="cut", prompt=prompt) as r:
@@ -191,3 +192,29 @@ async def test_a_client_that_leaves_after_the_first_token_ends_the_providers_cal
         call = await the_call(provider, prompt)
         assert await is_aborted(call, 1.0), "the provider still streams after a second"
         assert service.admission.in_flight == 0
+
+
+async def test_many_clients_that_leave_busy_streams_end_all_of_their_calls(
+    provider: RunningProvider,
+) -> None:
+    prompt = "a crowd leaves"
+    async with serving(settings_for(provider.url)) as service:
+
+        async def reader() -> aiohttp.ClientResponse:
+            response: aiohttp.ClientResponse = await service.post(
+                "/llm/stream", model="torrent", prompt=prompt
+            )
+            await response.content.readany()
+            return response
+
+        responses = await asyncio.gather(*(reader() for _ in range(100)))
+        for response in responses:
+            response.close()
+        calls = provider.seen.for_prompt(prompt)
+        assert len(calls) == 100
+        for _ in range(100):
+            if service.admission.in_flight == 0:
+                break
+            await asyncio.sleep(0.05)
+        assert service.admission.in_flight == 0
+        assert all([await is_aborted(call, 1.0) for call in calls])

@@ -187,7 +187,11 @@ def test_every_class_of_failure_ends_within_its_retries_and_five_attempts(
     [
         ("claude-opus", ["gemini-pro", "gpt-4o"], ["gemini-pro", "gpt-4o"]),
         ("gemini-flash", ["gemini-pro", "claude-opus"], ["claude-opus", "gemini-pro"]),
-        ("gemini-flash", ["gemini-a", "claude-a", "gemini-b"], ["claude-a", "gemini-a", "gemini-b"]),
+        (
+            "gemini-flash",
+            ["gemini-a", "claude-a", "gemini-b"],
+            ["claude-a", "gemini-a", "gemini-b"],
+        ),
         ("claude-opus", ["claude-opus", "gemini-pro"], ["gemini-pro"]),
         ("claude-opus", ["gemini-pro", "gemini-pro"], ["gemini-pro"]),
         ("claude-opus", ["claude-opus"], []),

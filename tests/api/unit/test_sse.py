@@ -21,7 +21,7 @@ SAMPLES: list[tuple[str, bytes, list[bytes]]] = [
     ("fields that only look like data", b"database: a\n data: b\n\n", []),
     ("names and ids without data", b"event: x\nid: 7\n\n", []),
     ("empty lines before and after", b"\n\n\ndata: a\n\n\n\n", [b"a"]),
-    ("an empty event", b"data:\n\n", [b""]),
+    ("an event without data", b"data:\n\ndata\n\n", []),
     ("characters of two to four bytes", "data: é€😀\n\n".encode(), ["é€😀".encode()]),
     ("an event that is never completed", b"data: a\n\ndata: b\n", [b"a"]),
     ("a CR inside of a line", b"data: a\rdata: b\n\n", [b"a\nb"]),

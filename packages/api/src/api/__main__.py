@@ -1,5 +1,6 @@
 """`python -m api`: reads the environment, says in one line what is wrong with it, and serves."""
 
+import errno
 import gc
 import sys
 from collections.abc import Sequence
@@ -25,11 +26,12 @@ def main() -> int:
     try:
         listener = listen(settings.host, settings.port)
     except OSError as error:
-        taken = f"cannot listen on {settings.host}:{settings.port} ({error.strerror})"
-        return refuse([f"PORT: {taken}; set PORT to a free one"])
+        name = "PORT" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "HOST"
+        where = f"cannot listen on {settings.host}:{settings.port}"
+        return refuse([f"{name}: {where} ({error.strerror}); set {name} to another"])
     admission = Admission(settings.llm_max_in_flight)
     if settings.auth_mode == "disabled":
-        log.warning("auth_disabled", detail="AUTH_MODE=disabled: anybody may call, for any project")
+        say("AUTH_MODE=disabled: anybody may call, for any project")
     config = uvicorn.Config(
         create_app(settings, admission),
         log_config=None,
@@ -55,8 +57,14 @@ def keep_garbage_collection_rare() -> None:
 
 
 def refuse(lines: Sequence[str]) -> int:
-    sys.stderr.writelines(f"llm-access: {line}\n" for line in lines)
+    for line in lines:
+        say(line)
     return SENSELESS_ENVIRONMENT
+
+
+def say(line: str) -> None:
+    """To the person who starts the process, whatever the log's level."""
+    sys.stderr.write(f"llm-access: {line}\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""How many calls are under way here, and whether new ones are let in."""
+"""How many calls are under way here, whether new ones are let in, and when open ones must end."""
 
+import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cached_property
 
 from api.errors import Draining, Overloaded
 
@@ -17,6 +19,16 @@ class Admission:
         self.in_flight = 0
         self.draining = False
         self._max = max_in_flight
+
+    @cached_property
+    def grace_is_over(self) -> "asyncio.Future[None]":
+        """Done when the calls that are still under way have to end."""
+        return asyncio.get_running_loop().create_future()
+
+    def end_the_grace(self) -> None:
+        """Makes the calls that are still under way end, each with a `Draining`."""
+        if not self.grace_is_over.done():
+            self.grace_is_over.set_result(None)
 
     @contextmanager
     def admitted(self) -> Generator[None]:

@@ -1,8 +1,8 @@
 """When to ask again, when to ask another model, when to give up: decisions without HTTP.
 
-`next_step` is the policy; tenacity carries it out. A gateway that says when to come back is not
-asked again before; when that is too far off, a fallback answers or the caller is told. Sources:
-the table of failures in the README, and Google SRE's bound on the attempts of one request.
+`next_step` is the policy, `Attempts` carries it out, tenacity draws the waits. A gateway that says
+when to come back is not asked again before; when that is too far off, a fallback answers or the
+caller is told. Sources: the table of failures in the README, and Google SRE's bound on attempts.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from tenacity import AsyncRetrying, AttemptManager, RetryCallState, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
 from api.errors import GatewayError, GatewayTimeout, StreamInterrupted
 from api.schemas import Attempt
@@ -19,6 +19,7 @@ from api.schemas import Attempt
 MAX_ATTEMPTS = 5
 MAX_WAIT_SECONDS = 20.0
 BACKOFF = wait_random_exponential(multiplier=0.5, max=8)
+"""Full jitter, in seconds: the platform's page names this very strategy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,13 @@ def next_step(
     return next((Step(model) for model in models if model not in asked), None)
 
 
+def backoff(attempt: int) -> float:
+    """Seconds to wait after the attempt of this number, counted from 1."""
+    state = RetryCallState(AsyncRetrying(), fn=None, args=(), kwargs={})
+    state.attempt_number = attempt
+    return BACKOFF(state)
+
+
 def in_order(requested: str, fallbacks: Sequence[str]) -> tuple[str, ...]:
     """The requested model, then its fallbacks: those of another provider first."""
     others = [model for model in dict.fromkeys(fallbacks) if model != requested]
@@ -95,33 +103,19 @@ class Attempts:
         self.clock = clock
         self._models = models
         self._deadline = deadline
-        self._failures: list[Failure] = []
-        self._step = Step(models[0])
         self._sleep = sleep
-        self._manager: AttemptManager | None = None
+        self._failures: list[Failure] = []
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> "OneAttempt":
-        if self._failures:
-            await self._decide_and_wait(self._failures[-1].error)
-        return OneAttempt(self, self._step)
-
-    async def _decide_and_wait(self, failed: GatewayError) -> None:
-        """Tells tenacity of a failure; it asks `next_step` and sleeps, or the call is over."""
-        if self._manager is None:
-            self._retrying = aiter(
-                AsyncRetrying(retry=self._goes_on, wait=self._next_wait, sleep=self._sleep)
-            )
-            self._manager = await anext(self._retrying)
-        self._manager.__exit__(type(failed), failed, failed.__traceback__)
-        try:
-            self._manager = await anext(self._retrying)
-        except GatewayError as last:
-            error = last if self.answered or last.ends_the_call else self._of_requested_model()
-            error.extra["attempts"] = [attempt.model_dump() for attempt in self.receipt]
-            raise error from None
+        step = self._next_step()
+        if step is None:
+            raise self._final_error() from None
+        if step.wait > 0:
+            await self._sleep(step.wait)
+        return OneAttempt(self, step)
 
     def note(self, model: str, error: GatewayError) -> GatewayError:
         """Takes note of a failed attempt; gives back what it means for the call."""
@@ -130,23 +124,25 @@ class Attempts:
         self._failures.append(Failure(model, error))
         return error
 
-    def _of_requested_model(self) -> GatewayError:
-        return [fail.error for fail in self._failures if fail.model == self._models[0]][-1]
-
-    def _goes_on(self, state: RetryCallState) -> bool:
+    def _next_step(self) -> Step | None:
+        if not self._failures:
+            return Step(self._models[0])
         if self.answered:
-            return False
-        step = next_step(
+            return None
+        return next_step(
             self._models,
             self._failures,
             remaining=self._deadline - self.clock(),
-            backoff=BACKOFF(state),
+            backoff=backoff(len(self._failures)),
         )
-        self._step = step or self._step
-        return step is not None
 
-    def _next_wait(self, _: RetryCallState) -> float:
-        return self._step.wait
+    def _final_error(self) -> GatewayError:
+        error = self._failures[-1].error
+        if not self.answered and not error.ends_the_call:
+            of_requested = [f.error for f in self._failures if f.model == self._models[0]]
+            error = of_requested[-1]
+        error.extra["attempts"] = [attempt.model_dump() for attempt in self.receipt]
+        return error
 
 
 class OneAttempt:

@@ -1,12 +1,13 @@
 """The OpenAI chat format on the wire: our call to a body, the gateway's bytes to an answer."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from api.errors import UpstreamFailed
-from api.gateway_answers import GatewayProblem, error_of_answer
+from api.gateway_answers import NOT_JSON, GatewayProblem, error_of_answer
 from api.lane import Call, Ending, Read, Reply, TokenUsage
 from api.sse import EventDecoder
 
@@ -14,6 +15,7 @@ COST_HEADER = "x-litellm-response-cost"
 BOOKED_HEADER = "x-llm-access-project-id"
 ANSWERED_HEADER = "x-litellm-model-name"
 DONE = b"[DONE]"
+NO_USAGE = msgspec.Raw(b"null")
 
 
 class TokenDetails(msgspec.Struct):
@@ -34,32 +36,32 @@ class WireUsage(msgspec.Struct):
         return TokenUsage(given, made, (details and details.reasoning_tokens) or 0, given + made)
 
 
-class Text(msgspec.Struct):
+class WireText(msgspec.Struct):
     content: str | None = None
 
 
 class WholeChoice(msgspec.Struct):
-    message: Text | None = None
+    message: WireText | None = None
     finish_reason: str | None = None
 
 
-class Completion(msgspec.Struct):
+class WholeAnswer(msgspec.Struct):
     choices: list[WholeChoice]
-    usage: WireUsage | None = None
+    usage: msgspec.Raw = NO_USAGE
 
 
 class ChunkChoice(msgspec.Struct):
-    delta: Text | None = None
+    delta: WireText | None = None
     finish_reason: str | None = None
 
 
 class Chunk(msgspec.Struct):
     choices: list[ChunkChoice] = []
-    usage: WireUsage | None = None
+    usage: msgspec.Raw = NO_USAGE
     error: GatewayProblem | None = None
 
 
-WHOLE = msgspec.json.Decoder(Completion)
+WHOLE = msgspec.json.Decoder(WholeAnswer)
 CHUNK = msgspec.json.Decoder(Chunk)
 
 
@@ -71,12 +73,21 @@ def request_fields(call: Call) -> dict[str, Any]:
     return fields
 
 
+def usage_of(raw: msgspec.Raw) -> WireUsage | None:
+    """The usage, or None: an odd one must not cost the caller an answer that is paid for."""
+    try:
+        return msgspec.json.decode(raw, type=WireUsage | None, strict=False)
+    except msgspec.MsgspecError:
+        return None
+
+
 def known_cost(cost: float | str | None) -> float | None:
     """A price in USD; LiteLLM's 0 means that it knows none."""
     try:
-        return float(cost or 0) or None
+        price = float(cost or 0)
     except ValueError:
         return None
+    return price if math.isfinite(price) and price > 0 else None
 
 
 def decode_reply(body: bytes, headers: Mapping[str, str]) -> Reply:
@@ -88,11 +99,11 @@ def decode_reply(body: bytes, headers: Mapping[str, str]) -> Reply:
     try:
         completion = WHOLE.decode(body)
         choice = completion.choices[0]
-    except (msgspec.MsgspecError, IndexError) as error:
+    except (*NOT_JSON, IndexError) as error:
         raise UpstreamFailed(f"not a completion: {error}") from None
     if not choice.finish_reason:
         raise UpstreamFailed("the completion has no finish_reason")
-    usage = completion.usage
+    usage = usage_of(completion.usage)
     cost = known_cost(headers.get(COST_HEADER)) or known_cost(usage.cost if usage else None)
     ending = Ending(
         choice.finish_reason,
@@ -133,12 +144,11 @@ class StreamDecoder:
     def _take(self, event: bytes, texts: list[str]) -> None:
         try:
             chunk = CHUNK.decode(event)
-        except msgspec.MsgspecError as error:
+        except NOT_JSON as error:
             raise UpstreamFailed(f"not a chunk: {error}") from None
         if chunk.error is not None:
             raise error_of_answer(500, chunk.error, {})
-        if chunk.usage is not None:
-            self._usage = chunk.usage
+        self._usage = usage_of(chunk.usage) or self._usage
         for choice in chunk.choices:
             if choice.delta is not None and choice.delta.content:
                 texts.append(choice.delta.content)

@@ -22,5 +22,5 @@ def add_docs(app: FastAPI) -> None:
             swagger_ui_parameters={"tryItOutEnabled": True},
         )
 
-    app.add_api_route("/docs", docs, include_in_schema=False)
+    app.add_api_route("/docs", docs, methods=["GET", "HEAD"], include_in_schema=False)
     app.mount(ASSETS, StaticFiles(packages=[("fastapi_swagger", "resources")]))

@@ -25,7 +25,7 @@ class AccessError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
-    detail: ClassVar[str] = "Something went wrong here; the operator has been told."
+    detail: ClassVar[str] = "Something went wrong here; the operator finds it by the request id."
     advice: ClassVar[float | None] = None
     """Seconds after which the caller may try again, where nobody told us."""
 
@@ -34,6 +34,7 @@ class AccessError(Exception):
         self.reason = reason
         self.retry_after = retry_after
         self.extra: dict[str, Any] = {}
+        self.is_logged = False
 
 
 class InternalError(AccessError):
@@ -109,6 +110,8 @@ class GatewayError(AccessError):
     """Whether another model may answer instead."""
     ends_the_call: ClassVar[bool] = False
     """Whether no other model can do better, because the gateway itself is at fault."""
+    is_gateways_word: bool = False
+    """Whether the gateway said so itself, and so had accepted the key and the model."""
 
 
 class ModelNotAllowed(GatewayError):
@@ -157,7 +160,8 @@ class GatewayTimeout(GatewayError):
     status = 504
     code = "gateway_timeout"
     title = "No answer in time"
-    detail = "The model did not answer in time; please try again, or ask for a shorter answer."
+    detail = "There was no answer in time; please try again, or ask for a shorter one."
+    # For a timeout of the gateway's own; when the call's deadline is over, nothing is tried.
     retries = 1
     falls_back = True
 

@@ -19,6 +19,8 @@ class EventEncoder:
 
     def __init__(self) -> None:
         self._id = 0
+        self.ended = False
+        """Whether the one terminal event was made."""
 
     def event(self, name: bytes, data: bytes) -> bytes:
         self._id += 1
@@ -34,16 +36,19 @@ class EventEncoder:
             case Meta():
                 return self.event(b"meta", event.model_dump_json().encode())
             case Done():
+                self.ended = True
                 return self.event(b"done", event.model_dump_json().encode())
 
     def error(self, error: AccessError, trace: Trace) -> bytes:
         """The `error` event: the same problem object that a JSON answer would be."""
+        self.ended = True
         return self.event(b"error", encode_json(problem(error, trace)))
 
 
-async def encode_events(events: AsyncIterable[StreamEvent], trace: Trace) -> AsyncGenerator[bytes]:
+async def encode_events(
+    events: AsyncIterable[StreamEvent], encoder: EventEncoder, trace: Trace
+) -> AsyncGenerator[bytes]:
     """A stream's events as bytes; a failure becomes the one terminal `error` event."""
-    encoder = EventEncoder()
     try:
         async for event in events:
             if written := encoder.encode(event):

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -12,38 +11,11 @@ import msgspec
 
 from api.errors import GatewayTimeout, GatewayUnavailable, UpstreamFailed
 from api.gateway_answers import error_of_body
-from api.settings import Settings
+from api.gateway_key import GatewayKey
 
 CONNECT_SECONDS = 5.0
 READINESS_SECONDS = 2.0
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-
-
-class GatewayKey:
-    """The key for the gateway; one that comes from a file is read again when the file changes."""
-
-    def __init__(self, value: str, file: Path | None = None) -> None:
-        self._value = value
-        self._file = file
-        self._seen: tuple[int, int] | None = None
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        given = settings.llm_gateway_api_key
-        return cls(given.get_secret_value() if given else "", settings.llm_gateway_api_key_file)
-
-    def current(self) -> str:
-        """The key as it is now; the last good one while its file cannot be read."""
-        if self._file is None:
-            return self._value
-        try:
-            stat = self._file.stat()
-            if self._seen != (stat.st_mtime_ns, stat.st_ino):
-                self._value = self._file.read_text().strip() or self._value
-                self._seen = (stat.st_mtime_ns, stat.st_ino)
-        except OSError:
-            pass
-        return self._value
 
 
 class ModelId(msgspec.Struct):

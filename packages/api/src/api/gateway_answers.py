@@ -32,6 +32,10 @@ TIMED_OUT = re.compile(r"litellm\.Timeout|Timeout on reading data")
 RETRY_AFTER_NAMES = ("retry-after", "llm_provider-retry-after")
 
 
+NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not the JSON it was told to expect."""
+
+
 class GatewayProblem(msgspec.Struct):
     """The `error` object of an answer or of a chunk, as far as we read it."""
 
@@ -48,7 +52,7 @@ def error_of_body(status: int, body: bytes, headers: Mapping[str, str]) -> Gatew
     """The error of a failing answer as it came over the wire."""
     try:
         problem = msgspec.json.decode(body, type=ErrorBody).error
-    except msgspec.MsgspecError:
+    except NOT_JSON:
         problem = None
     return error_of_answer(status, problem, headers)
 
@@ -68,7 +72,7 @@ def error_of_answer(
     status = http_status(problem.code, status)
     message, kind = problem.message or "", problem.type or ""
     from_provider = FROM_PROVIDER.match(message) is not None
-    reason = f"{status} {kind}: {message}"[:500]
+    reason = reason_for_the_log(status, kind, message)
     wait = retry_after(headers)
     error: GatewayError
     if kind in KEY_TYPES:
@@ -91,7 +95,14 @@ def error_of_answer(
         error = PromptRejected(reason)
     else:
         error = UpstreamFailed(reason, retry_after=wait)
+    error.is_gateways_word = True
     return error
+
+
+def reason_for_the_log(status: int, kind: str, message: str) -> str:
+    """The gateway's words, but not where they may repeat the prompt they refuse."""
+    about_the_prompt = status in (400, 413, 422) and not NO_SUCH_MODEL.search(message)
+    return f"{status} {kind}" if about_the_prompt else f"{status} {kind}: {message}"[:300]
 
 
 def error_without_object(status: int, headers: Mapping[str, str]) -> GatewayError:
@@ -106,7 +117,7 @@ def error_without_object(status: int, headers: Mapping[str, str]) -> GatewayErro
     if status in (408, 504):
         return GatewayTimeout(reason)
     if status in (502, 503):
-        return GatewayUnavailable(reason)
+        return GatewayUnavailable(reason, retry_after=retry_after(headers))
     return UpstreamFailed(reason)
 
 
@@ -127,7 +138,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             return float(value)
         try:
             at = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             continue
         if at.tzinfo is not None:
             return max(0.0, (at - datetime.now(UTC)).total_seconds())

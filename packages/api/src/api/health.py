@@ -11,24 +11,27 @@ router = APIRouter(tags=["health"])
 NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Health}}
 
 
+@router.head("/health/live", include_in_schema=False)
 @router.get("/health/live")
 async def live() -> Health:
     """The process runs and answers."""
     return Health(status="ok")
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health")
 async def health() -> Health:
     """The same as `/health/live`."""
     return Health(status="ok")
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", responses=NOT_READY)
 async def ready(here: Here, response: Response) -> Health:
     """Calls may be sent here: the lane is loaded, nothing shuts down, the gateway is ready."""
     if here.admission.draining:
         verdict = Health(status="draining")
-    elif not here.warm_up.done():
+    elif not here.warm_up.done() or here.warm_up.exception():
         verdict = Health(status="starting")
     elif not await here.gateway.is_ready():
         verdict = Health(status="gateway_unavailable")

@@ -10,6 +10,7 @@ from typing import Any
 from api.errors import GatewayError, GatewayTimeout, GatewayUnavailable, UpstreamFailed
 from api.gateway_answers import GatewayProblem, error_of_answer
 
+CONNECT_TIMEOUTS = {"httpx.ConnectTimeout", "aiohttp.ConnectionTimeoutError"}
 TIMEOUTS = {"APITimeoutError", "TimeoutException", "TimeoutError"}
 CONNECTION_FAILURES = {"openai.APIConnectionError", "httpx.TransportError", "ConnectionError"}
 
@@ -27,6 +28,8 @@ def error_of_exception(error: Exception) -> GatewayError:
             return error_of_answer(status, problem_of(body), headers)
     kinds = {name for link in links for name in names(type(link))}
     reason = f"{type(error).__name__}: {error}"[:500]
+    if kinds & CONNECT_TIMEOUTS:
+        return GatewayUnavailable(reason)
     if kinds & TIMEOUTS:
         return GatewayTimeout(reason)
     if kinds & CONNECTION_FAILURES:

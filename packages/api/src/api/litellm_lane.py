@@ -15,6 +15,8 @@ from contextlib import aclosing, asynccontextmanager
 from functools import cache
 from typing import Any
 
+import httpx
+
 from api.chat_format import (
     ANSWERED_HEADER,
     BOOKED_HEADER,
@@ -24,7 +26,8 @@ from api.chat_format import (
     request_fields,
 )
 from api.errors import UpstreamFailed
-from api.gateway import GatewayKey, until
+from api.gateway import CONNECT_SECONDS, until
+from api.gateway_key import GatewayKey
 from api.lane import Call, Ending, Lane, Read, Reply, TokenUsage
 from api.litellm_errors import error_of_exception
 
@@ -37,9 +40,13 @@ def load_litellm() -> Any:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
     import litellm
+    from litellm.llms.openai.common_utils import BaseOpenAILLM
 
     litellm.telemetry = False
     litellm.suppress_debug_info = True
+    client = BaseOpenAILLM.get_async_http_client()
+    client.follow_redirects = False  # a redirect would take the prompt, and the key, elsewhere
+    litellm.aclient_session = client
     return litellm
 
 
@@ -55,7 +62,7 @@ class LiteLlmLane:
     def __init__(
         self, timeout: float, url: str | None = None, key: GatewayKey | None = None
     ) -> None:
-        self._timeout = timeout
+        self._timeout = httpx.Timeout(timeout, connect=CONNECT_SECONDS)
         self._warm = False
         self._url = url
         self._key = key
@@ -182,19 +189,21 @@ def ending_of(finish_reason: str | None, usage: Any, headers: Mapping[str, str])
     """
     if not finish_reason:
         raise UpstreamFailed("the answer has no finish_reason")
-    tokens = None
-    if usage is not None:
-        details = getattr(usage, "completion_tokens_details", None)
-        tokens = TokenUsage(
-            usage.prompt_tokens,
-            usage.completion_tokens,
-            getattr(details, "reasoning_tokens", None) or 0,
-            usage.total_tokens,
-        )
     return Ending(
         finish_reason,
-        tokens,
+        tokens_of(usage),
         known_cost(headers.get(COST_HEADER)),
         headers.get(BOOKED_HEADER),
         headers.get(ANSWERED_HEADER),
     )
+
+
+def tokens_of(usage: Any) -> TokenUsage | None:
+    """The usage in litellm's object; one of zeros only is what litellm makes of none at all."""
+    if usage is None:
+        return None
+    given, made = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    if min(given, made) < 0 or given + made == 0:
+        return None
+    details = getattr(usage, "completion_tokens_details", None)
+    return TokenUsage(given, made, getattr(details, "reasoning_tokens", None) or 0, given + made)

@@ -63,6 +63,7 @@ def call_log(facts: Mapping[str, Any], receipt: list[Attempt]) -> Generator[Call
         yield line
     except AccessError as error:
         line.fields = {"outcome": error.code, "status": error.status, "reason": error.reason}
+        error.is_logged = True
         raise
     except Exception as error:
         line.fields = {"outcome": "internal_error", "reason": type(error).__name__}

@@ -14,14 +14,16 @@ from api import health, routes
 from api.admission import Admission
 from api.docs import add_docs
 from api.errors import AccessError
-from api.gateway import Gateway, GatewayKey
+from api.gateway import Gateway
 from api.lane import Lane
 from api.llm import Llm
+from api.logs import log
 from api.middleware import RequestContext
 from api.problems import handle
 from api.settings import Settings
 from api.state import Parts, State
-from api.streaming import ClientGone, Unresumable
+from api.streaming import UnresumableStream
+from api.waiting import ClientGone
 from api.wire import WireLane
 
 
@@ -35,6 +37,7 @@ def create_app(settings: Settings, admission: Admission) -> FastAPI:
         root_path=settings.root_path,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
     if settings.cors_allow_origins:
@@ -42,16 +45,23 @@ def create_app(settings: Settings, admission: Admission) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_allow_origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "X-Project-ID", "X-Request-ID"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "X-Project-ID",
+                "X-Request-ID",
+                "traceparent",
+            ],
             expose_headers=["X-Request-ID", "Retry-After"],
         )
     for kind in (AccessError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)
     app.add_exception_handler(ClientGone, nobody_to_answer)
-    app.add_exception_handler(Unresumable, no_content)
+    app.add_exception_handler(UnresumableStream, no_content)
     app.include_router(routes.router)
     app.include_router(health.router)
-    app.add_api_route("/", to_docs, include_in_schema=False)
+    app.add_api_route("/", to_docs, methods=["GET", "HEAD"], include_in_schema=False)
     add_docs(app)
     return app
 
@@ -63,13 +73,19 @@ def lifespan_of(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
-        async with Gateway(settings.llm_gateway_url, GatewayKey.from_settings(settings)) as gateway:
+        async with Gateway(settings.llm_gateway_url, settings.gateway_key()) as gateway:
             lane = lane_of(settings, gateway)
             warm_up = asyncio.create_task(lane.warm_up())
+            warm_up.add_done_callback(say_whether_it_loaded)
             yield State(parts=Parts(settings, gateway, Llm(lane, settings), admission, warm_up))
-            await warm_up
+            await asyncio.wait({warm_up})
 
     return lifespan
+
+
+def say_whether_it_loaded(warm_up: "asyncio.Task[None]") -> None:
+    if not warm_up.cancelled() and (error := warm_up.exception()):
+        log.error("lane_failed_to_load", reason=f"{type(error).__name__}: {error}")
 
 
 def lane_of(settings: Settings, gateway: Gateway) -> Lane:

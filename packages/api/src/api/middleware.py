@@ -4,6 +4,7 @@ Pure ASGI: `BaseHTTPMiddleware` would hide the client's disconnect from the rout
 `max_body_size` is three more layers, and answers a declared length in plain text.
 """
 
+from sse_starlette.sse import SendTimeoutError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -57,6 +58,8 @@ class RequestContext:
             await self._app(scope, receive_bounded, send_with_id)
         except AccessError as error:
             await problem_response(error, trace)(scope, receive, send_with_id)
+        except SendTimeoutError:
+            log.warning("client_reads_too_slowly", request_id=trace.request_id)
         except Exception:
             log.exception("request_failed", request_id=trace.request_id, path=scope["path"])
             if started:

@@ -18,6 +18,7 @@ from api.errors import (
     NotFound,
     RequestTooLarge,
 )
+from api.logs import log
 from api.tracing import Trace
 
 BY_STATUS: dict[int, type[AccessError]] = {
@@ -80,6 +81,15 @@ def printable(part: int | str) -> int | str:
 async def handle(request: Request, error: Exception) -> Response:
     """FastAPI's handler for everything that a route or a dependency raises."""
     translated = translate(error)
+    if not translated.is_logged:
+        log.info(
+            "request_refused",
+            outcome=translated.code,
+            status=translated.status,
+            reason=translated.reason,
+            path=request.url.path,
+            request_id=request.state.trace.request_id,
+        )
     response = problem_response(translated, request.state.trace)
     if isinstance(error, HTTPException) and error.headers:
         response.headers.update(error.headers)

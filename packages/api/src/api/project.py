@@ -10,18 +10,21 @@ from api.errors import ProjectInvalid, ProjectMissing
 HEADER = "X-Project-ID"
 QUERY = "project_id"
 
-IN_OPENAPI: dict[str, Any] = {
-    "parameters": [
-        {
-            "in": "header",
-            "name": HEADER,
-            "description": "On whose account the call is made",
-            "required": True,
-            "schema": {"type": "string", "maxLength": 128, "examples": ["demo"]},
-        }
-    ]
-}
-"""For the document only: the value is checked here, and answered by 400, not by 422."""
+
+def in_openapi(*, required: bool) -> dict[str, Any]:
+    """The header for the document only: its value is checked here, and answered by 400, not 422."""
+    header = {
+        "in": "header",
+        "name": HEADER,
+        "description": "On whose account the call is made",
+        "required": required,
+        "schema": {"type": "string", "maxLength": 128, "examples": ["demo"]},
+    }
+    return {"parameters": [header]}
+
+
+IN_OPENAPI = in_openapi(required=True)
+IN_OPENAPI_OR_QUERY = in_openapi(required=False)
 
 
 def one_project(values: list[str]) -> ProjectId:
@@ -33,8 +36,10 @@ def one_project(values: list[str]) -> ProjectId:
     """
     if not any(values):
         raise ProjectMissing
+    if len(values) != 1:
+        raise ProjectInvalid("given more than once")
     try:
-        return ProjectId(",".join(values))
+        return ProjectId(values[0])
     except ValueError as error:
         raise ProjectInvalid(str(error)) from None
 

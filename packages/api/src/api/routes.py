@@ -4,12 +4,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from api.event_stream import EventStream
 from api.llm import alias_of
-from api.project import IN_OPENAPI, Project
-from api.schemas import Completion, CompletionRequest, Model, ModelList, Problem, TestReport
+from api.project import IN_OPENAPI, IN_OPENAPI_OR_QUERY, Project
+from api.schemas import Completion, CompletionRequest, Model, ModelList, Problem, SelfTestReport
 from api.selftest import run_test
 from api.state import Here, trace_of
-from api.streaming import EventStream, OpenedByBody, OpenedByQuery, unless_client_leaves
+from api.streaming import OpenedByBody, OpenedByQuery
+from api.waiting import while_wanted
 
 PROBLEM = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
 PROBLEM.pop("$defs")  # the answers' schemas bring them
@@ -25,6 +27,8 @@ EVENTS: dict[int | str, dict[str, Any]] = {
         "description": "`meta`, then `delta` events, then one `done` or `error`.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     },
+}
+TO_EVENT_SOURCE = EVENTS | {
     204: {"description": "An `EventSource` reconnects, and is told to stop."},
 }
 
@@ -44,7 +48,7 @@ async def complete(
             trace=trace_of(request),
             **body.options(),
         )
-        return (await unless_client_leaves(request, work)).result()
+        return await while_wanted(request, here.admission, work)
 
 
 @router.post(
@@ -54,23 +58,31 @@ async def complete(
     response_class=EventStream,
     status_code=200,
 )
-async def stream(request: Request, events: OpenedByBody) -> EventStream:
+async def stream(request: Request, events: OpenedByBody, here: Here) -> EventStream:
     """The answer as Server-Sent Events: `meta`, `delta`…, then `done` or `error`."""
-    return EventStream(events, trace_of(request))
+    return EventStream(events, trace_of(request), here.admission)
 
 
-@router.get("/stream", responses=EVENTS, response_class=EventStream, status_code=200)
-async def stream_for_event_source(request: Request, events: OpenedByQuery) -> EventStream:
+@router.get(
+    "/stream",
+    openapi_extra=IN_OPENAPI_OR_QUERY,
+    responses=TO_EVENT_SOURCE,
+    response_class=EventStream,
+    status_code=200,
+)
+async def stream_for_event_source(
+    request: Request, events: OpenedByQuery, here: Here
+) -> EventStream:
     """The same for a browser's `EventSource` and for `curl -N`."""
-    return EventStream(events, trace_of(request))
+    return EventStream(events, trace_of(request), here.admission)
 
 
 @router.get("/test", openapi_extra=IN_OPENAPI)
-async def test(request: Request, project: Project, here: Here) -> TestReport:
+async def test(request: Request, project: Project, here: Here) -> SelfTestReport:
     """Makes one small real call and says, check by check, what it proved."""
     with here.admission.admitted():
         work = run_test(here.llm, project, here.settings.solution, trace_of(request))
-        return (await unless_client_leaves(request, work)).result()
+        return await while_wanted(request, here.admission, work)
 
 
 @router.get("/models", openapi_extra=IN_OPENAPI)

@@ -108,7 +108,7 @@ class Attempt(BaseModel):
     duration_ms: int
 
 
-class Text(BaseModel):
+class AnswerText(BaseModel):
     text: str
 
 
@@ -129,7 +129,7 @@ class Done(BaseModel):
     attempts: list[Attempt]
 
 
-class Completion(Done, Text):
+class Completion(Done, AnswerText):
     """The answer of `POST /llm/complete`."""
 
     _ending: Ending | None = PrivateAttr(None)
@@ -171,7 +171,7 @@ class Check(BaseModel):
     detail: str
 
 
-class TestReport(BaseModel):
+class SelfTestReport(BaseModel):
     """What `GET /llm/test` found out with one small call."""
 
     ok: bool

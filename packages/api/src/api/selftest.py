@@ -9,7 +9,7 @@ from api.errors import (
     UpstreamFailed,
 )
 from api.llm import Llm
-from api.schemas import Check, Completion, TestReport
+from api.schemas import Check, Completion, SelfTestReport
 from api.tracing import Trace
 
 PROMPT = "Reply with the one word: ready"
@@ -22,7 +22,9 @@ BEFORE_THE_ANSWER: list[tuple[str, type[GatewayError], str]] = [
 ]
 
 
-async def run_test(llm: Llm, project_id: ProjectId, solution: Solution, trace: Trace) -> TestReport:
+async def run_test(
+    llm: Llm, project_id: ProjectId, solution: Solution, trace: Trace
+) -> SelfTestReport:
     """What one small call through `complete()` found out.
 
     Raises:
@@ -41,10 +43,10 @@ async def run_test(llm: Llm, project_id: ProjectId, solution: Solution, trace: T
         failed = UpstreamFailed("the test call was answered, but a check failed")
         failed.extra["checks"] = [check.model_dump() for check in checks]
         raise failed
-    return TestReport(ok=True, checks=checks, **answer.model_dump(include=REPORTED))
+    return SelfTestReport(ok=True, checks=checks, **answer.model_dump(include=REPORTED))
 
 
-REPORTED = set(TestReport.model_fields) & set(Completion.model_fields)
+REPORTED = set(SelfTestReport.model_fields) & set(Completion.model_fields)
 
 
 def checks_of_failure(error: GatewayError) -> list[Check]:
@@ -55,11 +57,13 @@ def checks_of_failure(error: GatewayError) -> list[Check]:
         if isinstance(error, kind):
             checks.append(Check(check=name, ok=False, detail=error.detail))
             verdict = None
-        else:
-            detail = good if verdict else "not reached"
-            checks.append(Check(check=name, ok=verdict, detail=detail))
-    detail = error.detail if verdict else "not reached"
-    checks.append(Check(check="answered", ok=False if verdict else None, detail=detail))
+            continue
+        checks.append(Check(check=name, ok=verdict, detail=good if verdict else "not known"))
+        if not error.is_gateways_word:
+            verdict = None
+    failed_before = any(check.ok is False for check in checks)
+    detail = "not reached" if failed_before else error.detail
+    checks.append(Check(check="answered", ok=None if failed_before else False, detail=detail))
     checks.append(Check(check="attributed", ok=None, detail="not reached"))
     return checks
 

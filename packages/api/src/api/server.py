@@ -10,37 +10,45 @@ from sse_starlette.sse import AppStatus
 from api.admission import Admission
 
 GRACE_SECONDS = 25.0
+LAST_WORDS_SECONDS = 2.0
 
 
 class Server(uvicorn.Server):
     """uvicorn, draining first.
 
+    The first signal closes the admission. When the grace is over, or at a second signal, the calls
+    that are still under way are ended with an error of their own, and then the server stops.
+
     Args:
         config: uvicorn's.
-        admission: closed by the first signal; the server stops when nothing is under way, or
-            after the grace, or at a second signal.
+        admission: of the application that is served.
+        grace: seconds for the calls that are under way.
     """
 
-    def __init__(self, config: uvicorn.Config, admission: Admission) -> None:
+    def __init__(
+        self, config: uvicorn.Config, admission: Admission, grace: float = GRACE_SECONDS
+    ) -> None:
         super().__init__(config)
         self._admission = admission
-        self._stop_by = float("inf")
+        self._grace = grace
+        self._grace_ends = float("inf")
         # 1. sse-starlette would cut every stream at the first signal; here they may end.
         AppStatus.enable_automatic_graceful_drain = False
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
-        """Starts the drain. Not uvicorn's way: that would end the process by the signal itself."""
-        if self._admission.draining:
-            self.should_exit = self.force_exit = True
+        """Starts the drain, or ends its grace. uvicorn's own would end by the signal itself."""
+        grace = 0.0 if self._admission.draining else self._grace
         self._admission.draining = True
-        self._stop_by = time.monotonic() + GRACE_SECONDS
+        self._grace_ends = min(self._grace_ends, time.monotonic() + grace)
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second; True stops the server."""
-        if self._admission.draining and (
-            self._admission.in_flight == 0 or time.monotonic() > self._stop_by
-        ):
-            self.should_exit = True
+        if self._admission.draining:
+            late = time.monotonic() - self._grace_ends
+            if late >= 0:
+                self._admission.end_the_grace()
+            if self._admission.in_flight == 0 or late > LAST_WORDS_SECONDS:
+                self.should_exit = True
         return await super().on_tick(counter)
 
 
@@ -53,6 +61,9 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.set_inheritable(True)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
     return listener

@@ -6,7 +6,7 @@ A missing or senseless value is one readable line that names the variable, befor
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -17,12 +17,13 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
     ValidationError,
-    model_validator,
+    ValidationInfo,
 )
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.attribution import Solution
+from api.gateway_key import GatewayKey, checked_key
 
 GEMINI_THINKING = (
     "gemini-3.5-flash",
@@ -50,14 +51,55 @@ def unless_empty(value: object) -> object:
 
 
 def gateway_url(value: str) -> str:
-    url = str(TypeAdapter(HttpUrl).validate_python(value)).rstrip("/")
-    if not url.endswith("/v1"):
+    url = TypeAdapter(HttpUrl).validate_python(value)
+    if url.username or url.password or url.query or url.fragment:
+        raise ValueError("must have no user, password, query or fragment")
+    base = str(url).rstrip("/")
+    if not base.endswith("/v1"):
         raise ValueError("must be the gateway's OpenAI base URL, ending in /v1")
-    return url
+    return base
+
+
+def gateway_key(value: SecretStr | None) -> SecretStr | None:
+    return None if value is None else SecretStr(checked_key(value.get_secret_value()))
+
+
+def readable_key_file(value: Path | None) -> Path | None:
+    try:
+        if value is not None:
+            GatewayKey.from_file(value)
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    return value
+
+
+def unless_both(value: Path | None, info: ValidationInfo) -> Path | None:
+    is_at_fault_itself = "llm_gateway_api_key" not in info.data
+    if not is_at_fault_itself and (info.data["llm_gateway_api_key"] is None) == (value is None):
+        raise ValueError("LLM_GATEWAY_API_KEY: set it, or LLM_GATEWAY_API_KEY_FILE, not both")
+    return value
+
+
+def with_litellm(value: str | bool) -> str | bool:
+    if value in ("litellm", True) and find_spec("litellm") is None:
+        raise ValueError("litellm is not installed; install the extra `litellm`")
+    return value
+
+
+def available_auth_mode(value: str) -> str:
+    if value != "disabled":
+        raise ValueError("only `disabled`, for local work, is available so far")
+    return value
+
+
+def model_name(value: str) -> str:
+    if not value.removeprefix("openai/").strip():
+        raise ValueError("names no model")
+    return value
 
 
 def general_models(value: tuple[str, ...]) -> tuple[str, ...]:
-    for model in value:
+    for model in map(model_name, value):
         if model.endswith("-customtools"):
             raise ValueError(f"{model} is made for tool-heavy agents and must not be a fallback")
     return value
@@ -69,50 +111,47 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 class Settings(BaseSettings):
     """What the environment says; every variable is in the README's table."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, validate_default=True)
 
     llm_gateway_url: Annotated[str, AfterValidator(gateway_url)]
-    llm_gateway_api_key: Annotated[SecretStr | None, BeforeValidator(unless_empty)] = None
-    llm_gateway_api_key_file: Annotated[Path | None, BeforeValidator(unless_empty)] = None
-    llm_default_model: str = Field("openai/gemini-3.5-flash", min_length=1)
+    llm_gateway_api_key: Annotated[
+        SecretStr | None, BeforeValidator(unless_empty), AfterValidator(gateway_key)
+    ] = None
+    llm_gateway_api_key_file: Annotated[
+        Path | None,
+        BeforeValidator(unless_empty),
+        AfterValidator(readable_key_file),
+        AfterValidator(unless_both),
+    ] = None
+    llm_default_model: Annotated[str, AfterValidator(model_name)] = "openai/gemini-3.5-flash"
     llm_fallback_models: Annotated[Names, AfterValidator(general_models)] = (
         "openai/claude-opus-4-8",
         "openai/gemini-3.1-pro-preview",
     )
-    llm_client: Literal["wire", "litellm"] = "wire"
-    llm_allow_local_models: bool = False
+    llm_client: Annotated[Literal["wire", "litellm"], AfterValidator(with_litellm)] = "wire"
+    llm_allow_local_models: Annotated[bool, AfterValidator(with_litellm)] = False
     llm_thinking_models: Names = GEMINI_THINKING
     llm_min_tokens_thinking: int = Field(200, ge=1)
-    llm_timeout_seconds: float = Field(120, gt=0)
-    llm_stream_patience_seconds: float = Field(10, gt=0)
+    llm_timeout_seconds: float = Field(120, gt=0, allow_inf_nan=False)
+    llm_stream_patience_seconds: float = Field(10, gt=0, allow_inf_nan=False)
     llm_max_in_flight: int = Field(1000, ge=1)
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
     solution: Annotated[InstanceOf[Solution], BeforeValidator(Solution)] = Solution("llm-access")
-    auth_mode: Literal["keycloak", "disabled"] = "keycloak"
+    auth_mode: Annotated[Literal["keycloak", "disabled"], AfterValidator(available_auth_mode)] = (
+        "keycloak"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     root_path: str = ""
     cors_allow_origins: Names = ()
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=0, le=65535)
 
-    @model_validator(mode="after")
-    def key_is_given_once(self) -> Self:
-        if (self.llm_gateway_api_key is None) == (self.llm_gateway_api_key_file is None):
-            raise ValueError("LLM_GATEWAY_API_KEY: set it, or LLM_GATEWAY_API_KEY_FILE, not both")
-        return self
-
-    @model_validator(mode="after")
-    def auth_mode_is_available(self) -> Self:
-        if self.auth_mode != "disabled":
-            raise ValueError("AUTH_MODE: only `disabled`, for local work, is available so far")
-        return self
-
-    @model_validator(mode="after")
-    def litellm_is_there(self) -> Self:
-        wanted = self.llm_client == "litellm" or self.llm_allow_local_models
-        if wanted and find_spec("litellm") is None:
-            raise ValueError("LLM_CLIENT: litellm is not installed; install the extra `litellm`")
-        return self
+    def gateway_key(self) -> GatewayKey:
+        """The key for the gateway, from wherever it comes."""
+        if self.llm_gateway_api_key_file is not None:
+            return GatewayKey.from_file(self.llm_gateway_api_key_file)
+        given = self.llm_gateway_api_key or SecretStr("")
+        return GatewayKey(given.get_secret_value())
 
     @cached_property
     def thinking_aliases(self) -> frozenset[str]:
@@ -133,8 +172,8 @@ def load_settings() -> Settings:
 
 
 def line(problem: ErrorDetails) -> str:
-    reason = problem["msg"].removeprefix("Value error, ")
-    if not problem["loc"]:
-        return reason
     name = str(problem["loc"][0]).upper()
-    return f"{name}: required but not set" if problem["type"] == "missing" else f"{name}: {reason}"
+    reason = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        reason = "required but not set"
+    return reason if reason.startswith("LLM_GATEWAY_API_KEY:") else f"{name}: {reason}"

@@ -27,8 +27,11 @@ class EventDecoder:
         for line in self._lines(read):
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            elif line == b"data":
+                self._data.append(b"")
             elif not line and self._data:
-                events.append(b"\n".join(self._data))
+                if data := b"\n".join(self._data):
+                    events.append(data)
                 self._data = []
         if len(self._rest) + sum(map(len, self._data)) > MAX_EVENT_BYTES:
             raise UpstreamFailed("an event of the stream is too large")

@@ -1,0 +1,56 @@
+"""The key for the gateway; one that comes from a file is read again when the file changes."""
+
+import re
+from pathlib import Path
+from typing import Self
+
+KEY = re.compile(r"[\x21-\x7e]+")
+
+
+def checked_key(text: str) -> str:
+    """The key in this text, which may end in a line break.
+
+    Raises:
+        ValueError: it is empty, or cannot go into a header.
+    """
+    key = text.strip("\r\n")
+    if not KEY.fullmatch(key):
+        raise ValueError("must be one line of printable ASCII without spaces")
+    return key
+
+
+class GatewayKey:
+    """The key as it is now.
+
+    Args:
+        value: a key that was checked.
+        file: where it was read from, if anywhere.
+    """
+
+    def __init__(self, value: str, file: Path | None = None) -> None:
+        self._value = value
+        self._file = file
+        self._seen: tuple[int, int] | None = None
+
+    @classmethod
+    def from_file(cls, file: Path) -> Self:
+        """The key of a file, from now on.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: there is no key in it.
+        """
+        return cls(checked_key(file.read_text()), file)
+
+    def current(self) -> str:
+        """The key; the last good one while its file cannot be read or holds none."""
+        if self._file is None:
+            return self._value
+        try:
+            stat = self._file.stat()
+            if self._seen != (stat.st_mtime_ns, stat.st_ino):
+                self._value = checked_key(self._file.read_text())
+                self._seen = (stat.st_mtime_ns, stat.st_ino)
+        except (OSError, ValueError):
+            pass
+        return self._value
