@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from provider import Provider, create_app
-from running import RunningGateway, running_gateway
+from running import RunningGateway, end_all, running_gateway
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,13 @@ async def provider() -> AsyncIterator[RunningProvider]:
 async def gateway(provider: RunningProvider) -> AsyncIterator[RunningGateway]:
     async with running_gateway(provider.url) as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def services() -> AsyncIterator[None]:
+    """Ends the APIs that the tests share."""
+    yield
+    await end_all()
 
 
 @pytest.fixture(params=["wire", "litellm"])

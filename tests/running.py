@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,14 +129,23 @@ def settings_for(url: str, key: str = MASTER_KEY, **changes: Any) -> Settings:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, grace: float = 25) -> AsyncIterator[Service]:
-    """The API in this loop, on a real socket, as `python -m api` serves it."""
+async def serving(settings: Settings) -> AsyncIterator[Service]:
+    """The API in this loop, on a real socket; tests with the same settings share one."""
+    if settings not in RUNNING:
+        stack = AsyncExitStack()
+        RUNNING[settings] = await stack.enter_async_context(serving_alone(settings)), stack
+    yield RUNNING[settings][0]
+
+
+@asynccontextmanager
+async def serving_alone(settings: Settings) -> AsyncIterator[Service]:
+    """The same for a test that shuts it down, or has to see that it is idle."""
     admission = Admission(settings.llm_max_in_flight)
     listener = listen("127.0.0.1", 0)
     config = uvicorn.Config(
         create_app(settings, admission), log_config=None, ws="none", timeout_graceful_shutdown=1
     )
-    server = Server(config, admission, grace)
+    server = Server(config, admission)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.01)
@@ -147,6 +156,14 @@ async def serving(settings: Settings, grace: float = 25) -> AsyncIterator[Servic
     finally:
         server.should_exit = True
         await task
+
+
+RUNNING: dict[Settings, tuple[Service, AsyncExitStack]] = {}
+
+
+async def end_all() -> None:
+    """Ends the APIs that tests share."""
+    await asyncio.gather(*(stack.aclose() for _, stack in RUNNING.values()))
 
 
 def api_command() -> list[str]:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from conftest import RunningProvider
 from reading import read_stream
-from running import RunningGateway, Service, free_port, serving, settings_for
+from running import RunningGateway, Service, free_port, serving, serving_alone, settings_for
 
 THROUGH_LITELLM = [
     # model, status, code, attempts on the requested model, answered by a fallback
@@ -41,11 +41,26 @@ SECRETS = ("secret upstream detail", "sk-", "litellm", "OpenAIException", "127.0
 
 
 async def use_up(service: Service, model: str) -> None:
-    """A limit or a budget refuses only what comes after it was reached."""
-    if model in {"limited", "broke"}:
-        for _ in range(2):
-            async with service.post("/llm/complete", model=model, prompt="use up") as r:
-                await r.read()
+    """A limit or a budget refuses only what comes after it was reached, and booked."""
+    if model not in {"limited", "broke"}:
+        return
+    for _ in range(50):
+        async with service.post("/llm/complete", model=model, prompt="use up") as r:
+            await r.read()
+        if r.status == 429 or "priced" in await r.text():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{model} has no end")
+
+
+async def both_ways(service: Service, status: int, code: str, **body: Any) -> list[dict[str, Any]]:
+    """The same problem as a whole answer and where a stream was asked for."""
+
+    async def one(path: str) -> dict[str, Any]:
+        async with service.post(path, **body) as r:
+            return await check_problem(r, status, code)
+
+    return list(await asyncio.gather(one("/llm/complete"), one("/llm/stream")))
 
 
 async def check_problem(r: Any, status: int, code: str) -> dict[str, Any]:
@@ -70,9 +85,7 @@ async def test_what_litellm_answers_has_one_name(
 ) -> None:
     async with serving(settings_for(gateway.url, llm_client=lane)) as service:
         await use_up(service, model)
-        for path in ("/llm/complete", "/llm/stream"):
-            async with service.post(path, model=model, prompt=f"{model}, {lane}") as r:
-                body = await check_problem(r, status, code)
+        for body in await both_ways(service, status, code, model=model, prompt=f"{model}, {lane}"):
             assert [a["outcome"] for a in body["attempts"]] == [code] * tries
             assert [a["status"] for a in body["attempts"]] == [status] * tries
 
@@ -131,7 +144,7 @@ async def test_an_unreachable_gateway_is_tried_once_more_and_no_model_replaced(l
     settings = settings_for(
         f"http://127.0.0.1:{free_port()}/v1", llm_client=lane, llm_fallback_models=("priced",)
     )
-    async with serving(settings) as service:
+    async with serving_alone(settings) as service:
         for path in ("/llm/complete", "/llm/stream"):
             async with service.post(path, prompt="gone") as r:
                 body = await check_problem(r, 503, "gateway_unavailable")
@@ -221,9 +234,7 @@ async def test_what_is_not_litellm_has_a_name_too(
 ) -> None:
     async with gateway_that_answers(**response) as url:
         async with serving(settings_for(url, llm_client=lane)) as service:
-            for path in ("/llm/complete", "/llm/stream"):
-                async with service.post(path, prompt="not litellm") as r:
-                    await check_problem(r, status, code)
+            await both_ways(service, status, code, prompt="not litellm")
 
 
 async def test_a_redirect_takes_neither_prompt_nor_key_elsewhere(
@@ -243,7 +254,7 @@ async def test_too_many_calls_in_flight_are_refused_and_the_others_go_on(
     gateway: RunningGateway, lane: str
 ) -> None:
     settings = settings_for(gateway.url, llm_client=lane, llm_max_in_flight=2)
-    async with serving(settings) as service:
+    async with serving_alone(settings) as service:
         first = [
             asyncio.create_task(fetch(service, "/llm/complete", "silent-1")),
             asyncio.create_task(fetch(service, "/llm/stream", "silent-1")),
@@ -266,7 +277,7 @@ async def fetch(service: Service, path: str, model: str) -> int:
 async def test_a_shutdown_lets_the_open_stream_end_and_takes_nothing_new(
     gateway: RunningGateway, lane: str
 ) -> None:
-    async with serving(settings_for(gateway.url, llm_client=lane)) as service:
+    async with serving_alone(settings_for(gateway.url, llm_client=lane)) as service:
         async with service.post("/llm/stream", model="silent-1", prompt="drain") as stream:
             service.admission.draining = True
             async with service.post("/llm/complete", prompt="new") as r:
@@ -280,7 +291,7 @@ async def test_a_shutdown_lets_the_open_stream_end_and_takes_nothing_new(
 async def test_when_the_grace_of_a_shutdown_is_over_every_call_ends_with_a_word_of_its_own(
     provider: RunningProvider, lane: str
 ) -> None:
-    async with serving(settings_for(provider.url, llm_client=lane)) as service:
+    async with serving_alone(settings_for(provider.url, llm_client=lane)) as service:
         async with service.post("/llm/stream", model="drip", prompt="grace") as stream:
             unopened = asyncio.create_task(refused(service, "/llm/stream"))
             whole = asyncio.create_task(refused(service, "/llm/complete"))

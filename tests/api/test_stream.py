@@ -9,7 +9,7 @@ import pytest
 from conftest import RunningProvider
 from provider import Call
 from reading import Event, events_of, read_stream, text_of
-from running import RunningGateway, serving, settings_for
+from running import RunningGateway, serving, serving_alone, settings_for
 
 SENTENCE = "Paris is the capital of France."
 
@@ -168,7 +168,7 @@ async def test_a_client_that_leaves_before_the_first_token_ends_the_gateway_call
 ) -> None:
     prompt = f"leave early, {lane}, {path}, {patience}"
     settings = settings_for(provider.url, llm_client=lane, llm_stream_patience_seconds=patience)
-    async with serving(settings) as service:
+    async with serving_alone(settings) as service:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
                 async with service.post(path, model="silent-30", prompt=prompt) as r:
@@ -182,7 +182,7 @@ async def test_a_client_that_leaves_after_the_first_token_ends_the_providers_cal
     gateway: RunningGateway, provider: RunningProvider, lane: str
 ) -> None:
     prompt = f"leave late, {lane}"
-    async with serving(settings_for(gateway.url, llm_client=lane)) as service:
+    async with serving_alone(settings_for(gateway.url, llm_client=lane)) as service:
         async with service.post("/llm/stream", model="drip", prompt=prompt) as r:
             assert r.status == 200
             async for event in events_of(r):
@@ -198,7 +198,7 @@ async def test_many_clients_that_leave_busy_streams_end_all_of_their_calls(
     provider: RunningProvider,
 ) -> None:
     prompt = "a crowd leaves"
-    async with serving(settings_for(provider.url)) as service:
+    async with serving_alone(settings_for(provider.url)) as service:
 
         async def reader() -> aiohttp.ClientResponse:
             response: aiohttp.ClientResponse = await service.post(
