@@ -148,7 +148,8 @@ class StreamDecoder:
             raise UpstreamFailed(f"not a chunk: {error}") from None
         if chunk.error is not None:
             raise error_of_answer(500, chunk.error, {})
-        self._usage = usage_of(chunk.usage) or self._usage
+        if chunk.usage is not NO_USAGE:
+            self._usage = usage_of(chunk.usage)
         for choice in chunk.choices:
             if choice.delta is not None and choice.delta.content:
                 texts.append(choice.delta.content)
