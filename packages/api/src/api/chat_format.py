@@ -149,7 +149,7 @@ class StreamDecoder:
         if chunk.error is not None:
             raise error_of_answer(500, chunk.error, {})
         if chunk.usage is not NO_USAGE:
-            self._usage = usage_of(chunk.usage)
+            self._usage = usage_of(chunk.usage) or self._usage
         for choice in chunk.choices:
             if choice.delta is not None and choice.delta.content:
                 texts.append(choice.delta.content)

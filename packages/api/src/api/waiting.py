@@ -49,7 +49,7 @@ async def wait_while_wanted(
             return_when=asyncio.FIRST_COMPLETED,
         )
     finally:
-        await cancel(gone)
+        gone.cancel()
     if work in done:
         return
     if gone in done:
@@ -65,7 +65,7 @@ async def disconnect(receive: Receive) -> None:
 
 async def cancel(work: "asyncio.Future[Any]") -> None:
     """Cancels the work and waits until it is over; what it raises is nobody's business any more."""
-    work.cancel()
-    await asyncio.wait({work})
+    if work.cancel():
+        await asyncio.wait({work})
     if not work.cancelled():
         work.exception()
