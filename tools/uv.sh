@@ -8,10 +8,14 @@ cd "$(dirname "$0")/.."
 pip_settings=$(.venv/bin/python -m pip config list 2>/dev/null || true)
 
 pip_setting() {
-  local scope
+  local scope value
   for scope in :env: install global; do
-    sed -n "s/^$scope\.$1='\(.*\)'$/\1/p" <<<"$pip_settings"
-  done | head -n 1
+    value=$(sed -n "s/^$scope\.$1='\(.*\)'$/\1/p" <<<"$pip_settings")
+    if [ -n "$value" ]; then
+      printf '%s' "$value"
+      return
+    fi
+  done
 }
 
 if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
