@@ -15,13 +15,9 @@ from api.errors import UpstreamFailed
 from api.gateway import Gateway, loop_time
 from api.gateway_key import GatewayKey
 from api.lane import Call, Ending, Lane, Read, TokenUsage
-from api.litellm_lane import (
-    LiteLlmLane,
-    LocalModels,
-    raw_response,
-    reads_of_bytes,
-    reads_of_chunks,
-)
+from api.litellm_answers import raw_response, reads_of_bytes, reads_of_chunks
+from api.litellm_lane import LiteLlmLane
+from api.local_models import LocalModels
 from api.main import lane_of
 from api.wire import WireLane
 from conftest import RunningProvider
@@ -30,12 +26,6 @@ from reading import read_stream, text_of
 from running import MASTER_KEY, serving, settings_for
 
 LOCAL = "ollama/llama3.1"
-
-# litellm ignores these two itself as it is imported; pytest takes that back after each test.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier"),
-    pytest.mark.filterwarnings("ignore:Accessing the .* attribute on the instance is deprecated"),
-]
 
 
 def call_to(alias: str, prompt: str = "lanes") -> Call:

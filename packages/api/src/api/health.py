@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api.schemas import Health
+from api.reports import Health
 from api.state import Here
 
 router = APIRouter(tags=["health"])

@@ -7,14 +7,14 @@ a type of their own.
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
 from api.attempts import Attempts, in_order
 from api.attribution import Attribution, ProjectId, Solution
 from api.gateway import loop_time
-from api.lane import Call, Ending, Lane, Message
+from api.lane import Call, Lane, Message
 from api.logs import call_log
-from api.schemas import Attempt, Completion, Done, Meta, Status, Usage
+from api.question import Question, alias_of
+from api.schemas import Completion, Done, Meta
 from api.settings import Settings
 from api.tracing import Trace
 
@@ -27,44 +27,6 @@ class Deltas:
 
 
 StreamEvent = Meta | Deltas | Done
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One call as it was asked, before any attempt."""
-
-    models: tuple[str, ...]
-    messages: Sequence[Message]
-    max_tokens: int
-    temperature: float | None
-    attribution: Attribution
-    trace: Trace
-    deadline: float
-
-    def facts(self) -> dict[str, Any]:
-        """What every answer to this question says of it."""
-        return {
-            "requested_model": self.models[0],
-            "project_id": self.attribution.project_id,
-            "solution": self.attribution.solution,
-            "trace_id": self.trace.trace_id,
-            "request_id": self.trace.request_id,
-        }
-
-    def done(
-        self, call: Call, ending: Ending, receipt: list[Attempt], *, has_text: bool
-    ) -> dict[str, Any]:
-        """The fields of `Done` for an answer that ended like this."""
-        usage = ending.usage
-        return self.facts() | {
-            "model": call.alias,
-            "status": status_of(ending.finish_reason, has_text=has_text),
-            "finish_reason": ending.finish_reason,
-            "max_tokens": call.max_tokens,
-            "usage": usage and Usage.model_validate(usage, from_attributes=True),
-            "cost_usd": ending.cost_usd,
-            "attempts": receipt,
-        }
 
 
 class Llm:
@@ -204,17 +166,3 @@ class Llm:
             traceparent=question.trace.traceparent,
             deadline=question.deadline,
         )
-
-
-def alias_of(model: str) -> str:
-    """The gateway's name of a model: `openai/` only says which wire format to use."""
-    return model.removeprefix("openai/")
-
-
-def status_of(finish_reason: str, *, has_text: bool) -> Status:
-    """How honest an answer can be about itself; an empty one is never a silent success."""
-    if finish_reason == "content_filter":
-        return "filtered"
-    if not has_text:
-        return "empty"
-    return "truncated" if finish_reason == "length" else "complete"

@@ -93,7 +93,8 @@ def lane_of(settings: Settings, gateway: Gateway) -> Lane:
     wire = WireLane(gateway)
     if settings.llm_client == "wire" and not settings.llm_allow_local_models:
         return wire
-    from api.litellm_lane import LiteLlmLane, LocalModels
+    from api.litellm_lane import LiteLlmLane
+    from api.local_models import LocalModels
 
     litellm_lane = LiteLlmLane(settings.llm_timeout_seconds, gateway.url, gateway.key)
     through_gateway = wire if settings.llm_client == "wire" else litellm_lane

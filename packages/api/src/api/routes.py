@@ -5,9 +5,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from api.event_stream import EventStream
-from api.llm import alias_of
 from api.project import IN_OPENAPI, IN_OPENAPI_OR_QUERY, Project
-from api.schemas import Completion, CompletionRequest, Model, ModelList, Problem, SelfTestReport
+from api.question import alias_of
+from api.reports import Model, ModelList, SelfTestReport
+from api.schemas import Completion, CompletionRequest, Problem
 from api.selftest import run_test
 from api.state import Here, trace_of
 from api.streaming import OpenedByBody, OpenedByQuery

@@ -9,7 +9,8 @@ from api.errors import (
     UpstreamFailed,
 )
 from api.llm import Llm
-from api.schemas import Check, Completion, SelfTestReport
+from api.reports import Check, SelfTestReport
+from api.schemas import Completion
 from api.tracing import Trace
 
 PROMPT = "Reply with the one word: ready"

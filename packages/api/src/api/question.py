@@ -1,0 +1,62 @@
+"""One call as it was asked, before any attempt, and what its answer says of itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.attribution import Attribution
+from api.lane import Call, Ending, Message
+from api.schemas import Attempt, Status, Usage
+from api.tracing import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One call as it was asked, before any attempt."""
+
+    models: tuple[str, ...]
+    messages: Sequence[Message]
+    max_tokens: int
+    temperature: float | None
+    attribution: Attribution
+    trace: Trace
+    deadline: float
+
+    def facts(self) -> dict[str, Any]:
+        """What every answer to this question says of it."""
+        return {
+            "requested_model": self.models[0],
+            "project_id": self.attribution.project_id,
+            "solution": self.attribution.solution,
+            "trace_id": self.trace.trace_id,
+            "request_id": self.trace.request_id,
+        }
+
+    def done(
+        self, call: Call, ending: Ending, receipt: list[Attempt], *, has_text: bool
+    ) -> dict[str, Any]:
+        """The fields of `Done` for an answer that ended like this."""
+        usage = ending.usage
+        return self.facts() | {
+            "model": call.alias,
+            "status": status_of(ending.finish_reason, has_text=has_text),
+            "finish_reason": ending.finish_reason,
+            "max_tokens": call.max_tokens,
+            "usage": usage and Usage.model_validate(usage, from_attributes=True),
+            "cost_usd": ending.cost_usd,
+            "attempts": receipt,
+        }
+
+
+def alias_of(model: str) -> str:
+    """The gateway's name of a model: `openai/` only says which wire format to use."""
+    return model.removeprefix("openai/")
+
+
+def status_of(finish_reason: str, *, has_text: bool) -> Status:
+    """How honest an answer can be about itself; an empty one is never a silent success."""
+    if finish_reason == "content_filter":
+        return "filtered"
+    if not has_text:
+        return "empty"
+    return "truncated" if finish_reason == "length" else "complete"
