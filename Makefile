@@ -39,7 +39,7 @@ bench: $(API) ## measure the service against the documented snippet
 	@.venv/bin/python -m bench
 
 rename: $(API) ## rename the solution everywhere: make rename NAME=my-solution
-	@.venv/bin/python tools/rename.py $(NAME)
+	@.venv/bin/python tools/rename.py "$(NAME)"
 
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" tools/uv.sh pip compile --quiet --universal \
 	--generate-hashes --python-version 3.11 --no-emit-index-url $(ARGS)

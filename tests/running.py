@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import uvicorn
+from fastapi import APIRouter
 from pydantic import SecretStr
 
 from api.admission import Admission
@@ -138,13 +139,14 @@ async def serving(settings: Settings) -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def serving_alone(settings: Settings) -> AsyncIterator[Service]:
-    """The same for a test that shuts it down, or has to see that it is idle."""
+async def serving_alone(settings: Settings, *more: APIRouter) -> AsyncIterator[Service]:
+    """The same for a test that shuts it down, adds routes, or has to see that it is idle."""
     admission = Admission(settings.llm_max_in_flight)
     listener = listen("127.0.0.1", 0)
-    config = uvicorn.Config(
-        create_app(settings, admission), log_config=None, ws="none", timeout_graceful_shutdown=1
-    )
+    app = create_app(settings, admission)
+    for router in more:
+        app.include_router(router)
+    config = uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1)
     server = Server(config, admission)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:

@@ -15,7 +15,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 CARRIERS = ROOT / "tests/files_with_the_name.txt"
-FAST_TESTS = ["tests/gateway/test_config.py", "tests/gateway/test_ports.py"]
+FAST_TESTS = [
+    "tests/api/unit",
+    "tests/gateway/test_config.py",
+    "tests/gateway/test_ports.py",
+    "tests/test_readme.py",
+]
 
 NAME = tomllib.loads((ROOT / "packages/api/pyproject.toml").read_text())["project"]["name"][:-4]
 NEW = "-".join(["harbour", "desk"])  # in one piece it would be in the tree

@@ -1,4 +1,4 @@
-"""Gives the solution another name, everywhere: `make rename NAME=my-solution`.
+"""Gives the solution another name, everywhere: `make rename NAME=new-name`.
 
 The present name is the one in packages/api/pyproject.toml, without its `-api`. The name is never
 part of a route (`/llm/…`), of a variable (`LLM_…`) or of a module, so those stay.

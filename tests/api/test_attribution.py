@@ -15,10 +15,10 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def expected(project: str, trace_id: str, session_id: str | None = None) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "project_id": project,
-        "solution": "my-solution",
+        "solution": "a-solution",
         "trace_id": trace_id,
-        "trace_metadata": {"project_id": project, "solution": "my-solution"},
-        "tags": [f"project:{project}", "solution:my-solution"],
+        "trace_metadata": {"project_id": project, "solution": "a-solution"},
+        "tags": [f"project:{project}", "solution:a-solution"],
     }
     return metadata if session_id is None else metadata | {"session_id": session_id}
 
@@ -28,7 +28,7 @@ async def test_the_gateway_receives_the_attribution_whole_and_streamed(
     gateway: RunningGateway, lane: str, path: str
 ) -> None:
     prompt = f"attributed, {lane}, {path}"
-    settings = settings_for(gateway.url, llm_client=lane, solution="my-solution")
+    settings = settings_for(gateway.url, llm_client=lane, solution="a-solution")
     async with serving(settings) as service:
         async with service.post(path, project="alpha", prompt=prompt, session_id="s 1") as r:
             if path == "/llm/stream":
@@ -41,12 +41,12 @@ async def test_the_gateway_receives_the_attribution_whole_and_streamed(
     assert re.fullmatch(f"00-{trace_id}-[0-9a-f]{{16}}-01", received["traceparent"])
     (booked,) = await gateway.recorded("booked", prompt)
     assert booked["metadata"]["project_id"] == "alpha"
-    assert booked["metadata"]["solution"] == "my-solution"
+    assert booked["metadata"]["solution"] == "a-solution"
 
 
 async def test_nothing_else_is_sent_along(provider: Any, lane: str) -> None:
     prompt = f"on the wire, {lane}"
-    settings = settings_for(provider.url, llm_client=lane, solution="my-solution")
+    settings = settings_for(provider.url, llm_client=lane, solution="a-solution")
     async with serving(settings) as service:
         async with service.post("/llm/complete", project="alpha", prompt=prompt) as r:
             trace_id = (await r.json())["trace_id"]
@@ -71,7 +71,7 @@ async def test_every_attempt_of_a_failed_call_is_attributed(
     settings = settings_for(
         gateway.url,
         llm_client=lane,
-        solution="my-solution",
+        solution="a-solution",
         llm_fallback_models=("status-503",),
     )
     async with serving(settings) as service:

@@ -1,13 +1,16 @@
 """What a request has to be: the project, the body, the ids, the size."""
 
 import json
+import re
+import types
 from typing import Any
 
 import pytest
 
 from conftest import RunningProvider
-from running import serving, settings_for
+from running import ROOT, serving, serving_alone, settings_for
 
+SENTENCE = "Paris is the capital of France."
 UUID = "7e8dcc46-6b53-4a5c-93a8-6a8a1f0cbb5c"
 
 
@@ -215,3 +218,17 @@ async def test_the_root_leads_to_the_docs(provider: RunningProvider) -> None:
         async with service.http.get(service.url + "/") as r:
             assert r.status == 200
             assert str(r.url).endswith("/docs")
+
+
+async def test_the_route_of_the_readme_works_as_it_stands(provider: RunningProvider) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    module = types.ModuleType("jokes")
+    exec(code, module.__dict__)  # noqa: S102 -- the README's own lines
+    async with serving_alone(settings_for(provider.url), module.router) as service:
+        async with service.get("/jokes/gateways", project="beta") as r:
+            assert await r.json() == {"joke": SENTENCE, "status": "complete"}
+        async with service.http.get(service.url + "/jokes/gateways") as r:
+            assert (r.status, (await r.json())["code"]) == (400, "project_missing")
+    (call,) = provider.seen.for_prompt("Tell a joke about gateways.")
+    assert call.body["metadata"]["project_id"] == "beta"

@@ -30,12 +30,12 @@ def params_of(config: Config, alias: str) -> Config:
 
 def test_the_config_serves_every_alias_of_the_documentation() -> None:
     config = read(THE_CONFIG)
-    assert {entry["model_name"] for entry in config["model_list"]} == DOCUMENTED_ALIASES
+    assert {entry["model_name"] for entry in config["model_list"]} >= DOCUMENTED_ALIASES
 
 
 def test_without_a_variable_the_local_llm_answers_every_alias() -> None:
     config, routes = localise(read(THE_CONFIG), read(LOCAL), variables=())
-    assert {route.alias for route in routes if route.missing} == DOCUMENTED_ALIASES
+    assert {route.alias for route in routes if route.missing} >= DOCUMENTED_ALIASES
     for alias in DOCUMENTED_ALIASES:
         assert params_of(config, alias) == read(LOCAL)["litellm_params"]
 

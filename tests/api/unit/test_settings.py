@@ -69,7 +69,7 @@ def test_a_url_a_key_and_the_mode_are_enough_and_the_rest_is_the_contracts_table
         "LLM_STREAM_PATIENCE_SECONDS": 10,
         "LLM_MAX_IN_FLIGHT": 1000,
         "MAX_BODY_BYTES": 2 * 1024 * 1024,
-        "SOLUTION": "-".join(["llm", "access"]),
+        "SOLUTION": "llm-access",
         "LOG_LEVEL": "INFO",
         "ROOT_PATH": "",
         "CORS_ALLOW_ORIGINS": (),

@@ -37,6 +37,7 @@ def main() -> int:
         log_config=None,
         access_log=False,
         ws="none",
+        root_path=settings.root_path,
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=65,

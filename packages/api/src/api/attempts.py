@@ -159,7 +159,7 @@ class OneAttempt:
 
     def succeeded(self) -> None:
         """Writes the receipt of an answered attempt, for the answer that carries it."""
-        self._write("ok", 200)
+        self._write("ok", 200, "")
 
     def __exit__(
         self,
@@ -170,10 +170,10 @@ class OneAttempt:
         if not isinstance(error, GatewayError):
             return None
         meaning = self._attempts.note(self.model, error)
-        self._write(meaning.code, meaning.status)
+        self._write(meaning.code, meaning.status, meaning.reason)
         return True
 
-    def _write(self, outcome: str, status: int) -> None:
+    def _write(self, outcome: str, status: int, reason: str) -> None:
         took = self._attempts.clock() - self._began
         self._attempts.receipt.append(
             Attempt(
@@ -182,5 +182,5 @@ class OneAttempt:
                 status=status,
                 wait_ms=round(self._wait * 1000),
                 duration_ms=round(took * 1000),
-            )
+            ).because(reason)
         )

@@ -45,7 +45,10 @@ class ProjectMissing(AccessError):
     status = 400
     code = "project_missing"
     title = "Project missing"
-    detail = "Say on which project's account the call is made, in the header X-Project-ID."
+    detail = (
+        "Say on which project's account the call is made, in the header X-Project-ID "
+        "(an EventSource: in the query, as project_id)."
+    )
 
 
 class ProjectInvalid(AccessError):

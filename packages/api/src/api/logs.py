@@ -76,11 +76,12 @@ def call_log(facts: Mapping[str, Any], receipt: list[Attempt]) -> Generator[Call
         line.fields = {"outcome": "internal_error", "reason": type(error).__name__}
         raise
     finally:
-        write = log.warning if "reason" in line.fields else log.info
+        failed = [attempt for attempt in receipt if attempt.outcome != "ok"]
+        write = log.warning if failed or "reason" in line.fields else log.info
         write(
             "llm_call",
             **facts,
             **line.fields,
-            attempts=[f"{attempt.model}:{attempt.outcome}" for attempt in receipt],
+            attempts=[attempt.for_the_log for attempt in receipt],
             duration_ms=round((time.perf_counter() - began) * 1000),
         )

@@ -34,7 +34,6 @@ def create_app(settings: Settings, admission: Admission) -> FastAPI:
         version="0.1.0",
         description="LLM access for a solution, on the account of a project.",
         lifespan=lifespan_of(settings, admission),
-        root_path=settings.root_path,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

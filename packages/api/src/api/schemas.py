@@ -107,6 +107,18 @@ class Attempt(BaseModel):
     wait_ms: int = Field(description="how long we waited before this attempt")
     duration_ms: int
 
+    _reason: str = PrivateAttr("")
+
+    @property
+    def for_the_log(self) -> str:
+        """The same for the operator, with the reason that the caller does not get."""
+        reason = f" ({self._reason})" if self._reason else ""
+        return f"{self.model}:{self.outcome}{reason}"
+
+    def because(self, reason: str) -> Self:
+        self._reason = reason
+        return self
+
 
 class AnswerText(BaseModel):
     text: str

@@ -73,7 +73,8 @@ def answered(answer: Completion) -> Check:
     tried = ", ".join(f"{attempt.model}: {attempt.outcome}" for attempt in answer.attempts)
     by = (answer.ending and answer.ending.answered_by) or "a model that the gateway does not name"
     detail = f"{answer.status}, by {by} ({tried})"
-    return Check(check="answered", ok=answer.status != "empty", detail=detail)
+    as_configured = answer.status != "empty" and answer.model == answer.requested_model
+    return Check(check="answered", ok=as_configured, detail=detail)
 
 
 def attributed(answer: Completion, project_id: ProjectId) -> Check:

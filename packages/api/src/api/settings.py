@@ -75,9 +75,13 @@ def readable_key_file(value: Path | None) -> Path | None:
 
 def unless_both(value: Path | None, info: ValidationInfo) -> Path | None:
     is_at_fault_itself = "llm_gateway_api_key" not in info.data
-    if not is_at_fault_itself and (info.data["llm_gateway_api_key"] is None) == (value is None):
-        raise ValueError("LLM_GATEWAY_API_KEY: set it, or LLM_GATEWAY_API_KEY_FILE, not both")
-    return value
+    if is_at_fault_itself or (info.data["llm_gateway_api_key"] is None) != (value is None):
+        return value
+    if value is None:
+        mistake = "required but not set, here or in LLM_GATEWAY_API_KEY_FILE"
+    else:
+        mistake = "set it, or LLM_GATEWAY_API_KEY_FILE, not both"
+    raise ValueError(f"LLM_GATEWAY_API_KEY: {mistake}")
 
 
 def with_litellm(value: str | bool) -> str | bool:

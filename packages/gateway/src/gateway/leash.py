@@ -47,9 +47,10 @@ def main(arguments: list[str]) -> int:
     command = subprocess.Popen(arguments, stdin=subprocess.DEVNULL)
     code = hold(command, woken)
     if code is None:
-        command.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            command.wait(GRACE_SECONDS)
+        for _ in range(2):  # the second time, the API ends the streams that are still open
+            command.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                command.wait(GRACE_SECONDS / 2)
         os.killpg(0, signal.SIGKILL)
     return 128 - code if code is not None and code < 0 else code or 0
 
