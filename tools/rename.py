@@ -19,7 +19,7 @@ ACRONYMS = {"ai", "api", "llm", "llms", "mcp"}
 
 def git(*arguments: str) -> str:
     command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def present_name() -> str:

@@ -166,6 +166,22 @@ async def test_llm_test_says_which_check_failed_with_the_true_error(
     assert [check["ok"] for check in body["checks"]] == verdicts
 
 
+async def test_llm_test_does_not_pass_when_only_a_fallback_answers(
+    gateway: RunningGateway, lane: str
+) -> None:
+    settings = settings_for(
+        gateway.url,
+        llm_client=lane,
+        llm_default_model="status-500",
+        llm_fallback_models=("priced",),
+    )
+    async with serving(settings) as service, service.get("/llm/test") as r:
+        body = await r.json()
+    assert (r.status, body["code"]) == (502, "upstream_failed")
+    assert [check["ok"] for check in body["checks"]] == [True, True, True, False, True]
+    assert [a["model"] for a in body["attempts"]] == ["status-500", "status-500", "priced"]
+
+
 async def test_attribution_is_unknown_where_the_gateway_does_not_say(provider: Any) -> None:
     async with serving(settings_for(provider.url)) as service, service.get("/llm/test") as r:
         report = await r.json()

@@ -19,8 +19,7 @@ async def tokens_counted(gateway: RunningGateway) -> tuple[int, int]:
         text = await response.text()
     names = ("prompt_tokens_total", "prompt_tokens_cached_total", "tokens_predicted_total")
     read, cached, made = (
-        int(float(re.search(rf"^llamacpp:{name} (\S+)$", text, re.MULTILINE)[1]))  # type: ignore[index]
-        for name in names
+        int(float(re.findall(rf"^llamacpp:{name} (\S+)$", text, re.MULTILINE)[0])) for name in names
     )
     return read + cached, made
 

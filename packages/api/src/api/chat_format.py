@@ -29,11 +29,9 @@ class WireUsage(msgspec.Struct):
     cost: float | None = None
 
     def tokens(self) -> TokenUsage | None:
-        given, made = self.prompt_tokens, self.completion_tokens
-        if given is None or made is None or min(given, made) < 0:
-            return None
         details = self.completion_tokens_details
-        return TokenUsage(given, made, (details and details.reasoning_tokens) or 0, given + made)
+        reasoning = details.reasoning_tokens if details else None
+        return tokens_of(self.prompt_tokens, self.completion_tokens, reasoning)
 
 
 class WireText(msgspec.Struct):
@@ -77,8 +75,33 @@ def usage_of(raw: msgspec.Raw) -> WireUsage | None:
     """The usage, or None: an odd one must not cost the caller an answer that is paid for."""
     try:
         return msgspec.json.decode(raw, type=WireUsage | None, strict=False)
-    except msgspec.MsgspecError:
+    except NOT_JSON:
         return None
+
+
+def tokens_of(given: int | None, made: int | None, reasoning: int | None) -> TokenUsage | None:
+    """What was counted; None when a half is missing or makes no sense."""
+    if given is None or made is None or min(given, made) < 0:
+        return None
+    return TokenUsage(given, made, reasoning or 0, given + made)
+
+
+def ending_of(
+    finish_reason: str | None,
+    tokens: TokenUsage | None,
+    cost: float | None,
+    headers: Mapping[str, str],
+) -> Ending:
+    """How an answer ended, with what the gateway's headers say of it.
+
+    Raises:
+        UpstreamFailed: it was cut: nothing says how it finished.
+    """
+    if not finish_reason:
+        raise UpstreamFailed("the answer ended without a finish_reason")
+    return Ending(
+        finish_reason, tokens, cost, headers.get(BOOKED_HEADER), headers.get(ANSWERED_HEADER)
+    )
 
 
 def known_cost(cost: float | str | None) -> float | None:
@@ -101,17 +124,10 @@ def decode_reply(body: bytes, headers: Mapping[str, str]) -> Reply:
         choice = completion.choices[0]
     except (*NOT_JSON, IndexError) as error:
         raise UpstreamFailed(f"not a completion: {error}") from None
-    if not choice.finish_reason:
-        raise UpstreamFailed("the completion has no finish_reason")
     usage = usage_of(completion.usage)
     cost = known_cost(headers.get(COST_HEADER)) or known_cost(usage.cost if usage else None)
-    ending = Ending(
-        choice.finish_reason,
-        usage.tokens() if usage else None,
-        cost,
-        headers.get(BOOKED_HEADER),
-        headers.get(ANSWERED_HEADER),
-    )
+    tokens = usage.tokens() if usage else None
+    ending = ending_of(choice.finish_reason, tokens, cost, headers)
     text = choice.message.content if choice.message else None
     return Reply(text or "", ending)
 
@@ -162,13 +178,7 @@ class StreamDecoder:
         Raises:
             UpstreamFailed: it was cut: no chunk said how it finished.
         """
-        if self._finish_reason is None:
-            raise UpstreamFailed("the stream ended without a finish_reason")
         usage = self._usage
-        return Ending(
-            self._finish_reason,
-            usage.tokens() if usage else None,
-            known_cost(usage.cost if usage else None),
-            self._headers.get(BOOKED_HEADER),
-            self._headers.get(ANSWERED_HEADER),
-        )
+        tokens = usage.tokens() if usage else None
+        cost = known_cost(usage.cost if usage else None)
+        return ending_of(self._finish_reason, tokens, cost, self._headers)

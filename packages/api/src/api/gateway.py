@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from api.errors import GatewayTimeout, GatewayUnavailable, UpstreamFailed
-from api.gateway_answers import error_of_body
+from api.gateway_answers import NOT_JSON, error_of_body
 from api.gateway_key import GatewayKey
 
 CONNECT_SECONDS = 5.0
@@ -105,7 +105,7 @@ class Gateway:
             body = await read_whole(response)
         try:
             listed = msgspec.json.decode(body, type=ModelList)
-        except msgspec.MsgspecError as error:
+        except NOT_JSON as error:
             raise UpstreamFailed(f"not a model list: {error}") from None
         return [model.id for model in listed.data]
 

@@ -3,14 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from api.chat_format import (
-    ANSWERED_HEADER,
-    BOOKED_HEADER,
-    COST_HEADER,
-    StreamDecoder,
-    known_cost,
-)
-from api.errors import UpstreamFailed
+from api.chat_format import COST_HEADER, StreamDecoder, ending_of, known_cost, tokens_of
 from api.lane import Ending, Read, TokenUsage
 
 
@@ -40,32 +33,22 @@ async def reads_of_chunks(wrapper: Any) -> AsyncGenerator[Read]:
         finish_reason = (choices and choices[0].finish_reason) or finish_reason
         text = choices and choices[0].delta.content
         yield Read([text] if text else [])
-    yield Read([], ending_of(finish_reason, usage, {}))
+    yield Read([], ending_of_objects(finish_reason, usage, {}))
 
 
-def ending_of(finish_reason: str | None, usage: Any, headers: Mapping[str, str]) -> Ending:
+def ending_of_objects(finish_reason: str | None, usage: Any, headers: Mapping[str, str]) -> Ending:
     """The ending in litellm's objects.
 
     Raises:
         UpstreamFailed: nothing says how the answer finished.
     """
-    if not finish_reason:
-        raise UpstreamFailed("the answer has no finish_reason")
-    return Ending(
-        finish_reason,
-        tokens_of(usage),
-        known_cost(headers.get(COST_HEADER)),
-        headers.get(BOOKED_HEADER),
-        headers.get(ANSWERED_HEADER),
-    )
+    return ending_of(finish_reason, counted(usage), known_cost(headers.get(COST_HEADER)), headers)
 
 
-def tokens_of(usage: Any) -> TokenUsage | None:
+def counted(usage: Any) -> TokenUsage | None:
     """The usage in litellm's object; one of zeros only is what litellm makes of none at all."""
-    if usage is None:
-        return None
-    given, made = usage.prompt_tokens or 0, usage.completion_tokens or 0
-    if min(given, made) < 0 or given + made == 0:
+    if usage is None or not (usage.prompt_tokens or usage.completion_tokens):
         return None
     details = getattr(usage, "completion_tokens_details", None)
-    return TokenUsage(given, made, getattr(details, "reasoning_tokens", None) or 0, given + made)
+    reasoning = getattr(details, "reasoning_tokens", None)
+    return tokens_of(usage.prompt_tokens or 0, usage.completion_tokens or 0, reasoning)

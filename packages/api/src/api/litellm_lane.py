@@ -22,7 +22,7 @@ from api.gateway import CONNECT_SECONDS, until
 from api.gateway_key import GatewayKey
 from api.lane import Call, Read, Reply
 from api.litellm_answers import (
-    ending_of,
+    ending_of_objects,
     raw_response,
     reads_of_bytes,
     reads_of_chunks,
@@ -75,7 +75,9 @@ class LiteLlmLane:
             response = await self._ask(call)
             choice = response.choices[0]
             headers = getattr(response, "_response_headers", None) or {}
-            ending = ending_of(choice.finish_reason, getattr(response, "usage", None), headers)
+            ending = ending_of_objects(
+                choice.finish_reason, getattr(response, "usage", None), headers
+            )
         return Reply(choice.message.content or "", ending)
 
     async def stream(self, call: Call) -> AsyncGenerator[Read]:

@@ -43,6 +43,7 @@ async def run_test(
     if any(check.ok is False for check in checks):
         failed = UpstreamFailed("the test call was answered, but a check failed")
         failed.extra["checks"] = [check.model_dump() for check in checks]
+        failed.extra["attempts"] = [attempt.model_dump() for attempt in answer.attempts]
         raise failed
     return SelfTestReport(ok=True, checks=checks, **answer.model_dump(include=REPORTED))
 
