@@ -35,6 +35,7 @@ CONTRACT = {
     "draining": 503,
     "stream_interrupted": 502,
 }
+OF_IDEMPOTENCY = {"idempotency_key_reused": 422}
 OF_HTTP_ITSELF = {"not_found": 404, "method_not_allowed": 405, "internal_error": 500}
 RETRIES = {
     "rate_limited": 2,
@@ -61,7 +62,9 @@ EACH = pytest.mark.parametrize("kind", CONCRETE)
 
 
 def test_the_classes_are_the_contracts_table_and_what_http_itself_can_say() -> None:
-    assert {kind.code: kind.status for kind in CONCRETE} == CONTRACT | OF_HTTP_ITSELF
+    assert {kind.code: kind.status for kind in CONCRETE} == (
+        CONTRACT | OF_IDEMPOTENCY | OF_HTTP_ITSELF
+    )
 
 
 def test_no_two_classes_share_a_code_a_title_or_a_sentence() -> None:

@@ -2,6 +2,7 @@
 
 AccessError
 ├── ProjectMissing, ProjectInvalid, InvalidRequest, RequestTooLarge   the request is at fault
+├── IdempotencyKeyReused                                             so is this one
 ├── NotFound, MethodNotAllowed                                       no such route
 ├── Overloaded, Draining                                             this process is
 ├── InternalError                                                    we are
@@ -11,7 +12,7 @@ AccessError
     └── GatewayKeyRejected, GatewayUnavailable                       every model is affected
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class AccessError(Exception):
@@ -74,6 +75,13 @@ class RequestTooLarge(AccessError):
     detail = "The request's body is larger than this service takes."
 
 
+class IdempotencyKeyReused(AccessError):
+    status = 422
+    code = "idempotency_key_reused"
+    title = "Idempotency key reused"
+    detail = "This Idempotency-Key was given before with another body; a new call needs a new key."
+
+
 class NotFound(AccessError):
     status = 404
     code = "not_found"
@@ -107,12 +115,14 @@ class Draining(AccessError):
 class GatewayError(AccessError):
     """An attempt through the gateway failed; the attributes say what may be tried next."""
 
-    retries: ClassVar[int] = 0
+    retries: int = 0
     """How often the same model is asked again."""
     falls_back: ClassVar[bool] = False
     """Whether another model may answer instead."""
     ends_the_call: ClassVar[bool] = False
     """Whether no other model can do better, because the gateway itself is at fault."""
+    blames_the_model: ClassVar[bool] = False
+    """Whether it counts towards not asking this model for a while."""
     is_gateways_word: bool = False
     """Whether the gateway said so itself, and so had accepted the key and the model."""
 
@@ -157,6 +167,7 @@ class UpstreamFailed(GatewayError):
     detail = "The model's provider failed to answer; please try again."
     retries = 1
     falls_back = True
+    blames_the_model = True
 
 
 class GatewayTimeout(GatewayError):
@@ -167,6 +178,7 @@ class GatewayTimeout(GatewayError):
     # For a timeout of the gateway's own; when the call's deadline is over, nothing is tried.
     retries = 1
     falls_back = True
+    blames_the_model = True
 
 
 class StreamInterrupted(GatewayError):
@@ -183,6 +195,11 @@ class GatewayKeyRejected(GatewayError):
     title = "Gateway key rejected"
     detail = "The gateway refused this service's key; the operator has to renew it."
     ends_the_call = True
+
+    def after_renewal(self) -> Self:
+        """The same, where the key's file has changed since: the new key gets one retry."""
+        self.retries = 1
+        return self
 
 
 class GatewayUnavailable(GatewayError):

@@ -71,7 +71,8 @@ class Gateway:
         Raises:
             GatewayError: it could not be made, or was answered with another status than 200.
         """
-        headers = {"Authorization": f"Bearer {self.key.current()}"}
+        key = self.key.current()
+        headers = {"Authorization": f"Bearer {key}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         if traceparent is not None:
@@ -85,14 +86,15 @@ class Gateway:
                 if response.status != 200:
                     async with until(deadline):
                         answer = await read_whole(response)
-                    raise error_of_body(response.status, answer, response.headers)
+                    error = error_of_body(response.status, answer, response.headers)
+                    raise self.key.judge(error, key)
                 yield response
             finally:
                 response.close()
-        except aiohttp.ClientPayloadError as error:
-            raise UpstreamFailed(f"the answer was cut: {error}") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise GatewayUnavailable(f"{type(error).__name__}: {error}") from None
+        except aiohttp.ClientPayloadError as cut:
+            raise UpstreamFailed(f"the answer was cut: {cut}") from None
+        except (aiohttp.ClientError, OSError) as failure:
+            raise GatewayUnavailable(f"{type(failure).__name__}: {failure}") from None
 
     async def models(self) -> list[str]:
         """The aliases this service's key may use, in the gateway's order.

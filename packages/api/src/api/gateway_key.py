@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Self
 
+from api.errors import GatewayError, GatewayKeyRejected
+
 KEY = re.compile(r"[\x21-\x7e]+")
 
 
@@ -30,7 +32,7 @@ class GatewayKey:
     def __init__(self, value: str, file: Path | None = None) -> None:
         self._value = value
         self._file = file
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, int, int] | None = None
 
     @classmethod
     def from_file(cls, file: Path) -> Self:
@@ -42,15 +44,22 @@ class GatewayKey:
         """
         return cls(checked_key(file.read_text()), file)
 
+    def judge(self, error: GatewayError, used: str) -> GatewayError:
+        """The same error; where it refuses a key that was renewed since, the new one gets a try."""
+        if isinstance(error, GatewayKeyRejected) and self.current() != used:
+            return error.after_renewal()
+        return error
+
     def current(self) -> str:
         """The key; the last good one while its file cannot be read or holds none."""
         if self._file is None:
             return self._value
         try:
             stat = self._file.stat()
-            if self._seen != (stat.st_mtime_ns, stat.st_ino):
+            version = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            if self._seen != version:
                 self._value = checked_key(self._file.read_text())
-                self._seen = (stat.st_mtime_ns, stat.st_ino)
+                self._seen = version
         except (OSError, ValueError):
             pass
         return self._value

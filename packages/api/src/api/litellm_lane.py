@@ -71,7 +71,7 @@ class LiteLlmLane:
 
     async def complete(self, call: Call) -> Reply:
         """See `Lane.complete`."""
-        async with our_errors(call.deadline):
+        async with self._our_errors(call.deadline):
             response = await self._ask(call)
             choice = response.choices[0]
             headers = getattr(response, "_response_headers", None) or {}
@@ -82,7 +82,7 @@ class LiteLlmLane:
 
     async def stream(self, call: Call) -> AsyncGenerator[Read]:
         """See `Lane.stream`."""
-        async with our_errors(call.deadline):
+        async with self._our_errors(call.deadline):
             wrapper = await self._ask(call, stream=True, stream_options={"include_usage": True})
         async with aclosing(wrapper):
             raw = raw_response(wrapper)
@@ -90,7 +90,7 @@ class LiteLlmLane:
             async with aclosing(reads):
                 ended = False
                 while not ended:
-                    async with our_errors(call.deadline):
+                    async with self._our_errors(call.deadline):
                         read = await anext(reads)
                     yield read
                     ended = read.ending is not None
@@ -110,12 +110,13 @@ class LiteLlmLane:
             **fields, **request_fields(call), **more, max_retries=0, timeout=self._timeout
         )
 
-
-@asynccontextmanager
-async def our_errors(deadline: float) -> AsyncGenerator[None]:
-    """Bounds the block by the deadline; whatever litellm raises becomes one of our errors."""
-    try:
-        async with until(deadline):
-            yield
-    except Exception as error:  # noqa: BLE001 -- litellm raises a bare Exception too
-        raise error_of_exception(error) from None
+    @asynccontextmanager
+    async def _our_errors(self, deadline: float) -> AsyncGenerator[None]:
+        """Bounds the block by the deadline; whatever litellm raises becomes one of our errors."""
+        used = self._key.current() if self._key else ""
+        try:
+            async with until(deadline):
+                yield
+        except Exception as error:  # noqa: BLE001 -- litellm raises a bare Exception too
+            ours = error_of_exception(error)
+            raise (self._key.judge(ours, used) if self._key else ours) from None

@@ -7,13 +7,16 @@ a type of their own.
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
-from api.attempts import Attempts, in_order
+from api.answering import answering
+from api.attempts import in_order
 from api.attribution import Attribution, ProjectId, Solution
+from api.breakers import Breakers
 from api.gateway import loop_time
-from api.lane import Call, Lane, Message
-from api.logs import call_log
+from api.lane import Lane, Message
 from api.question import Question, alias_of
+from api.receipt import Bounds
 from api.schemas import Completion, Done, Meta
 from api.settings import Settings
 from api.tracing import Trace
@@ -40,6 +43,7 @@ class Llm:
     def __init__(self, lane: Lane, settings: Settings) -> None:
         self._lane = lane
         self._settings = settings
+        self._bounds = Bounds(loop_time, Breakers(loop_time))
         self._default = alias_of(settings.llm_default_model)
         self._fallbacks = [alias_of(model) for model in settings.llm_fallback_models]
 
@@ -74,18 +78,16 @@ class Llm:
         question = self._question(
             prompt, project_id, solution, model, max_tokens, temperature, session_id, trace
         )
-        attempts = Attempts(question.models, question.deadline, loop_time)
-        with call_log(question.facts(), attempts.receipt) as log:
-            async for attempt in attempts:
+        with answering(question, self._bounds, self._settings) as under_way:
+            async for attempt in under_way.attempts:
                 with attempt:
-                    call = self._call(question, attempt.model)
+                    call = under_way.call(attempt.model)
                     reply = await self._lane.complete(call)
-                    attempt.succeeded()
                     has_text = bool(reply.text.strip())
-                    done = question.done(call, reply.ending, attempts.receipt, has_text=has_text)
-                    log.answered(done, reply.ending.answered_by)
-                    return Completion(text=reply.text, **done).proven_by(reply.ending)
-        raise AssertionError("attempts end with an answer or an error")
+                    done = under_way.answered(attempt, call, reply.ending, has_text=has_text)
+                    if done is not None:
+                        return Completion(text=reply.text, **done).proven_by(under_way.ending)
+            return Completion(text="", **under_way.as_it_is()).proven_by(under_way.ending)
 
     async def stream(
         self,
@@ -108,26 +110,28 @@ class Llm:
         question = self._question(
             prompt, project_id, solution, model, max_tokens, temperature, session_id, trace
         )
-        attempts = Attempts(question.models, question.deadline, loop_time)
-        with call_log(question.facts(), attempts.receipt) as log:
+        with answering(question, self._bounds, self._settings) as under_way:
             yield Meta(**question.facts())
-            async for attempt in attempts:
+            async for attempt in under_way.attempts:
                 with attempt:
-                    call = self._call(question, attempt.model)
+                    call = under_way.call(attempt.model)
                     has_text = False
+                    done: dict[str, Any] | None = None
                     async with aclosing(self._lane.stream(call)) as reads:
                         async for read in reads:
-                            attempts.answered = attempts.answered or bool(read.texts)
-                            has_text = has_text or any(map(str.strip, read.texts))
+                            if read.texts:
+                                attempt.begins_to_answer()
+                                has_text = has_text or any(map(str.strip, read.texts))
                             yield Deltas(read.texts)
                             if read.ending is not None:
-                                attempt.succeeded()
-                                done = question.done(
-                                    call, read.ending, attempts.receipt, has_text=has_text
+                                done = under_way.answered(
+                                    attempt, call, read.ending, has_text=has_text
                                 )
-                                log.answered(done, read.ending.answered_by)
-                                yield Done(**done)
-                    return
+                                if done is not None:
+                                    yield Done(**done)
+                    if done is not None:
+                        return
+            yield Done(**under_way.as_it_is())
 
     def _question(
         self,
@@ -152,17 +156,4 @@ class Llm:
             ),
             trace=trace,
             deadline=loop_time() + self._settings.llm_timeout_seconds,
-        )
-
-    def _call(self, question: Question, alias: str) -> Call:
-        floor = self._settings.llm_min_tokens_thinking
-        thinks = alias in self._settings.thinking_aliases
-        return Call(
-            alias=alias,
-            messages=question.messages,
-            max_tokens=max(question.max_tokens, floor) if thinks else question.max_tokens,
-            temperature=question.temperature,
-            attribution=question.attribution,
-            traceparent=question.trace.traceparent,
-            deadline=question.deadline,
         )

@@ -32,6 +32,18 @@ class Question:
             "request_id": self.trace.request_id,
         }
 
+    def call(self, alias: str, *, at_least: int) -> Call:
+        """What is asked of this model, with a floor for `max_tokens`."""
+        return Call(
+            alias=alias,
+            messages=self.messages,
+            max_tokens=max(self.max_tokens, at_least),
+            temperature=self.temperature,
+            attribution=self.attribution,
+            traceparent=self.trace.traceparent,
+            deadline=self.deadline,
+        )
+
     def done(
         self, call: Call, ending: Ending, receipt: list[Attempt], *, has_text: bool
     ) -> dict[str, Any]:

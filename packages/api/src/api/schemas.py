@@ -102,7 +102,10 @@ class Attempt(BaseModel):
     """One line of the receipt: which model was asked, what came of it, how long it took."""
 
     model: str
-    outcome: str = Field(description="`ok`, or the code of the error")
+    outcome: str = Field(
+        description="`ok`, the code of the error, `empty` when it was asked once more for a text, "
+        "or `skipped`: it failed so often just now that it was not asked"
+    )
     status: int
     wait_ms: int = Field(description="how long we waited before this attempt")
     duration_ms: int
@@ -151,7 +154,7 @@ class Completion(Done, AnswerText):
         """What else the gateway said of the answer; not part of what the caller gets."""
         return self._ending
 
-    def proven_by(self, ending: Ending) -> Self:
+    def proven_by(self, ending: Ending | None) -> Self:
         self._ending = ending
         return self
 

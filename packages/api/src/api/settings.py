@@ -136,6 +136,7 @@ class Settings(BaseSettings):
     llm_allow_local_models: Annotated[bool, AfterValidator(with_litellm)] = False
     llm_thinking_models: Names = GEMINI_THINKING
     llm_min_tokens_thinking: int = Field(200, ge=1)
+    llm_repair_empty_answers: bool = True
     llm_timeout_seconds: float = Field(120, gt=0, allow_inf_nan=False)
     llm_stream_patience_seconds: float = Field(10, gt=0, allow_inf_nan=False)
     llm_max_in_flight: int = Field(1000, ge=1)

@@ -1,0 +1,94 @@
+"""Circuit breakers: what failed again and again just now is not asked, but for a few probes.
+
+One for each model alias, and one for the gateway that all of them live behind. While the gateway
+is down, calls fail at once; the first probe that gets through lets all of them go again.
+"""
+
+from collections.abc import Callable
+
+from cachetools import LRUCache
+
+from api.errors import GatewayError, GatewayUnavailable
+
+FAILURES_IN_A_ROW = 5
+"""As Envoy's outlier detection has it for answers of 5xx."""
+GATEWAY_OPEN_SECONDS = 1.0
+MODEL_OPEN_SECONDS = 5.0
+MAX_MODELS = 1000
+
+
+class Breaker:
+    """Opens at so many failures in a row; open, it lets one attempt through each interval.
+
+    Args:
+        interval: between two probes, in seconds.
+        clock: the time, in seconds.
+    """
+
+    def __init__(self, interval: float, clock: Callable[[], float]) -> None:
+        self.last_error: type[GatewayError] = GatewayError
+        self._interval = interval
+        self._clock = clock
+        self._failures = 0
+        self._next_probe = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing but probes is let through."""
+        return self._failures >= FAILURES_IN_A_ROW
+
+    @property
+    def seconds_to_probe(self) -> float:
+        """How long nothing at all is let through; 0 when an attempt may be made."""
+        return max(0.0, self._next_probe - self._clock()) if self.is_open else 0.0
+
+    def probe(self) -> None:
+        """Takes note of an attempt that begins; of an open breaker, the interval's only one."""
+        self._next_probe = self._clock() + self._interval
+
+    def succeeded(self) -> None:
+        self._failures = 0
+
+    def failed(self, error: GatewayError) -> None:
+        self._failures += 1
+        self.last_error = type(error)
+        self._next_probe = self._clock() + self._interval
+
+
+class Breakers:
+    """The breakers of one process.
+
+    Args:
+        clock: the time, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._gateway = Breaker(GATEWAY_OPEN_SECONDS, clock)
+        self._models: LRUCache[str, Breaker] = LRUCache(MAX_MODELS)
+
+    def refusal(self, model: str) -> GatewayError | None:
+        """Why this model is not to be asked now; None lets the attempt through."""
+        breakers = [self._gateway, *filter(None, [self._models.get(model)])]
+        for breaker in breakers:
+            if wait := breaker.seconds_to_probe:
+                return breaker.last_error("failed too often just now", retry_after=wait)
+        for breaker in breakers:
+            breaker.probe()
+        return None
+
+    def answered(self, model: str) -> None:
+        """The model has begun to answer."""
+        self._gateway.succeeded()
+        self._models.pop(model, None)
+
+    def failed(self, model: str, error: GatewayError) -> None:
+        """An attempt failed before the model began to answer."""
+        if isinstance(error, GatewayUnavailable):
+            self._gateway.failed(error)
+        elif error.is_gateways_word:
+            self._gateway.succeeded()
+        if error.blames_the_model:
+            if model not in self._models:
+                self._models[model] = Breaker(MODEL_OPEN_SECONDS, self._clock)
+            self._models[model].failed(error)
