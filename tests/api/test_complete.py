@@ -102,7 +102,12 @@ async def test_an_answer_that_is_not_complete_says_so(
 async def test_a_thinking_model_gets_room_to_think_and_the_answer_says_so(
     gateway: RunningGateway, provider: RunningProvider, lane: str
 ) -> None:
-    settings = settings_for(gateway.url, llm_client=lane, llm_thinking_models=("openai/empty",))
+    settings = settings_for(
+        gateway.url,
+        llm_client=lane,
+        llm_thinking_models=("openai/empty",),
+        llm_repair_empty_answers=False,
+    )
     prompt = f"thinking, {lane}"
     async with serving(settings) as service:
         async with service.post("/llm/complete", model="empty", prompt=prompt, max_tokens=30) as r:

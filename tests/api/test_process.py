@@ -318,7 +318,7 @@ async def test_each_call_is_one_line_that_holds_no_key_no_prompt_and_no_answer(
     assert calls[0]["request_id"] == "the-first"
     assert len({call["request_id"] for call in calls}) == len(calls)
     assert {call["project_id"] for call in calls} == {"demo"}
-    assert [call["level"] for call in calls].count("warning") == 3
+    assert [call["level"] for call in calls].count("warning") == 4
     assert calls[0]["attempts"] == ["ok:ok"]
     assert calls[2]["attempts"] == ["context:prompt_rejected (400 invalid_request_error)"]
     said = api.said("stdout") + api.said("stderr")

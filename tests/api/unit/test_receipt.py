@@ -64,9 +64,9 @@ class ScriptedCall:
                 if isinstance(outcome, BaseException):
                     raise outcome
                 if not outcome and self.attempts.can_repair:
-                    attempt.was_empty()
+                    attempt.repair()
                     continue
-                attempt.succeeded()
+                attempt.succeeded(is_empty=not outcome)
                 return outcome
         return ""
 
@@ -278,7 +278,7 @@ async def test_an_empty_answer_is_asked_for_once_more_without_a_wait() -> None:
 async def test_a_repair_that_is_empty_too_is_given_as_it_is() -> None:
     call = ScriptedCall("", "")
     assert await call.run() == ""
-    assert call.outcomes() == [(ASKED, "empty", 200), (ASKED, "ok", 200)]
+    assert call.outcomes() == [(ASKED, "empty", 200), (ASKED, "empty", 200)]
 
 
 @pytest.mark.parametrize("error", [RateLimited(), GatewayUnavailable(), BudgetExhausted()])
@@ -293,4 +293,4 @@ async def test_the_fifth_attempt_is_not_repaired() -> None:
     call = ScriptedCall(*[BudgetExhausted()] * 4, "", models=models)
     assert await call.run() == ""
     assert len(call.attempts.receipt) == MAX_ATTEMPTS
-    assert call.outcomes()[-1] == ("d", "ok", 200)
+    assert call.outcomes()[-1] == ("d", "empty", 200)

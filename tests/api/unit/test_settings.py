@@ -65,6 +65,8 @@ def test_a_url_a_key_and_the_mode_are_enough_and_the_rest_is_the_contracts_table
             "gemini-3.1-pro-preview-customtools",
         ),
         "LLM_MIN_TOKENS_THINKING": 200,
+        "LLM_REPAIR_EMPTY_ANSWERS": True,
+        "LLM_STREAM_RESUME_SECONDS": 5,
         "LLM_TIMEOUT_SECONDS": 120,
         "LLM_STREAM_PATIENCE_SECONDS": 10,
         "LLM_MAX_IN_FLIGHT": 1000,

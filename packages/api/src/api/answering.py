@@ -6,7 +6,7 @@ from typing import Any
 
 from api.lane import Call, Ending
 from api.logs import CallLine, call_log
-from api.question import Question
+from api.question import Question, status_of
 from api.receipt import Attempts, Bounds, OneAttempt, attempts_of
 from api.repair import together, with_more_room, would_help
 from api.settings import Settings
@@ -48,9 +48,10 @@ class Answering:
             ending = together(self._empty[1], ending)
         elif not has_text and self._is_worth_a_repair(call, ending):
             self._empty = call, ending
-            attempt.was_empty()
+            attempt.repair()
             return None
-        attempt.succeeded()
+        is_empty = status_of(ending.finish_reason, has_text=has_text) == "empty"
+        attempt.succeeded(is_empty=is_empty)
         return self._done(call, ending, has_text=has_text)
 
     def as_it_is(self) -> dict[str, Any]:

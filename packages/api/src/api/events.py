@@ -1,12 +1,9 @@
 """Server-Sent Events out: typed events to bytes, once, and exactly one terminal event."""
 
-from collections.abc import AsyncGenerator, AsyncIterable
-
 import msgspec
 
-from api.errors import AccessError, InternalError
+from api.errors import AccessError
 from api.llm import Deltas, StreamEvent
-from api.logs import log
 from api.problems import problem
 from api.schemas import Done, Meta
 from api.tracing import Trace
@@ -18,13 +15,13 @@ class EventEncoder:
     """Counts the events of one stream and writes them down."""
 
     def __init__(self) -> None:
-        self._id = 0
+        self.last_id = 0
         self.ended = False
         """Whether the one terminal event was made."""
 
     def event(self, name: bytes, data: bytes) -> bytes:
-        self._id += 1
-        return b"id: %d\nevent: %b\ndata: %b\n\n" % (self._id, name, data)
+        self.last_id += 1
+        return b"id: %d\nevent: %b\ndata: %b\n\n" % (self.last_id, name, data)
 
     def encode(self, event: StreamEvent) -> bytes:
         """The bytes of one event, or of all the deltas of one network read together."""
@@ -43,18 +40,3 @@ class EventEncoder:
         """The `error` event: the same problem object that a JSON answer would be."""
         self.ended = True
         return self.event(b"error", encode_json(problem(error, trace)))
-
-
-async def encode_events(
-    events: AsyncIterable[StreamEvent], encoder: EventEncoder, trace: Trace
-) -> AsyncGenerator[bytes]:
-    """A stream's events as bytes; a failure becomes the one terminal `error` event."""
-    try:
-        async for event in events:
-            if written := encoder.encode(event):
-                yield written
-    except AccessError as error:
-        yield encoder.error(error, trace)
-    except Exception:  # noqa: BLE001 -- the one terminal event is owed for a bug of ours too
-        log.exception("stream_failed", request_id=trace.request_id, trace_id=trace.trace_id)
-        yield encoder.error(InternalError(), trace)

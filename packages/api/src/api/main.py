@@ -13,8 +13,10 @@ from starlette.middleware.cors import CORSMiddleware
 from api import health, routes
 from api.admission import Admission
 from api.docs import add_docs
-from api.errors import AccessError
+from api.errors import AccessError, Draining
 from api.gateway import Gateway
+from api.generations import Generations
+from api.idempotency import AnswersInMemory
 from api.lane import Lane
 from api.llm import Llm
 from api.logs import log
@@ -48,11 +50,12 @@ def create_app(settings: Settings, admission: Admission) -> FastAPI:
                 "Authorization",
                 "Content-Type",
                 "Idempotency-Key",
+                "Last-Event-ID",
                 "X-Project-ID",
                 "X-Request-ID",
                 "traceparent",
             ],
-            expose_headers=["X-Request-ID", "Retry-After"],
+            expose_headers=["X-Request-ID", "Retry-After", "Server-Timing", "Idempotent-Replayed"],
         )
     for kind in (AccessError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)
@@ -76,7 +79,14 @@ def lifespan_of(
             lane = lane_of(settings, gateway)
             warm_up = asyncio.create_task(lane.warm_up())
             warm_up.add_done_callback(say_whether_it_loaded)
-            yield State(parts=Parts(settings, gateway, Llm(lane, settings), admission, warm_up))
+            generations, answers = Generations(admission), AnswersInMemory()
+            admission.grace_is_over.add_done_callback(lambda _: generations.stop(Draining()))
+            llm = Llm(lane, settings)
+            yield State(
+                parts=Parts(settings, gateway, llm, admission, warm_up, generations, answers)
+            )
+            await generations.aclose()
+            await answers.aclose()
             await asyncio.wait({warm_up})
 
     return lifespan

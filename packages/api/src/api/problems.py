@@ -52,9 +52,22 @@ def problem_response(error: AccessError, trace: Trace) -> Response:
     headers = {"Cache-Control": "no-store"}
     if "retry_after" in body:
         headers["Retry-After"] = str(body["retry_after"])
+    if attempts := body.get("attempts"):
+        headers["Server-Timing"] = server_timing(
+            wait_ms=sum(attempt["wait_ms"] for attempt in attempts),
+            gateway_ms=sum(attempt["duration_ms"] for attempt in attempts),
+        )
     return Response(
         msgspec.json.encode(body), error.status, headers, media_type="application/problem+json"
     )
+
+
+def server_timing(*, wait_ms: int, gateway_ms: int) -> str:
+    """Where the time went, for a browser's developer tools.
+
+    Source: W3C Server Timing; durations are in milliseconds.
+    """
+    return f"gateway;dur={gateway_ms}, wait;dur={wait_ms}"
 
 
 def translate(error: Exception) -> AccessError:

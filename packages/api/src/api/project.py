@@ -1,5 +1,6 @@
 """The project of a request: from `X-Project-ID`, given once and well formed."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -11,8 +12,12 @@ HEADER = "X-Project-ID"
 QUERY = "project_id"
 
 
-def in_openapi(*, required: bool) -> dict[str, Any]:
-    """The header for the document only: its value is checked here, and answered by 400, not 422."""
+def in_openapi(*, required: bool, more: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """The header for the document only: its value is checked here, and answered by 400, not 422.
+
+    Args:
+        more: other headers that the route checks by itself.
+    """
     header = {
         "in": "header",
         "name": HEADER,
@@ -20,11 +25,7 @@ def in_openapi(*, required: bool) -> dict[str, Any]:
         "required": required,
         "schema": {"type": "string", "maxLength": 128, "examples": ["demo"]},
     }
-    return {"parameters": [header]}
-
-
-IN_OPENAPI = in_openapi(required=True)
-IN_OPENAPI_OR_QUERY = in_openapi(required=False)
+    return {"parameters": [header, *more]}
 
 
 def one_project(values: list[str]) -> ProjectId:

@@ -165,13 +165,14 @@ class OneAttempt:
         """The first piece of the answer is there, and on its way to the caller."""
         self._attempts.answer_begins(self.model)
 
-    def succeeded(self) -> None:
+    def succeeded(self, *, is_empty: bool = False) -> None:
         """Writes the receipt of an answered attempt, for the answer that carries it."""
-        self._answered("ok")
+        self._attempts.bounds.breakers.answered(self.model)
+        self._write("empty" if is_empty else "ok", 200)
 
-    def was_empty(self) -> None:
-        """Writes the receipt of an answer without text; the next attempt asks once more."""
-        self._answered("empty")
+    def repair(self) -> None:
+        """Writes the receipt of an empty answer; the next attempt asks for it once more."""
+        self.succeeded(is_empty=True)
         self._attempts.repair(self.model)
 
     def __exit__(
@@ -186,10 +187,6 @@ class OneAttempt:
         meaning = self._attempts.note(self.model, error)
         self._write(meaning.code, meaning.status, meaning.reason)
         return True
-
-    def _answered(self, outcome: str) -> None:
-        self._attempts.bounds.breakers.answered(self.model)
-        self._write(outcome, 200)
 
     def _write(self, outcome: str, status: int, reason: str = "") -> None:
         seconds = self._attempts.bounds.clock() - self._began

@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
+from api import call_key
+from api.completing import completed
 from api.event_stream import EventStream
-from api.project import IN_OPENAPI, IN_OPENAPI_OR_QUERY, Project
+from api.project import Project, in_openapi
 from api.question import alias_of
 from api.reports import Model, ModelList, SelfTestReport
 from api.schemas import Completion, CompletionRequest, Problem
 from api.selftest import run_test
 from api.state import Here, trace_of
-from api.streaming import OpenedByBody, OpenedByQuery
+from api.streaming import LAST_EVENT_ID, OpenedByBody, OpenedByQuery
 from api.waiting import while_wanted
 
 PROBLEM = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -23,62 +25,60 @@ FAILURES: dict[int | str, dict[str, Any]] = {
     }
     for status in (400, 413, 422, 429, 502, 503, 504)
 }
+ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": Completion}}
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`meta`, then `delta` events, then one `done` or `error`.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     },
 }
-TO_EVENT_SOURCE = EVENTS | {
-    204: {"description": "An `EventSource` reconnects, and is told to stop."},
+RESUMABLE = EVENTS | {
+    204: {"description": "There is nothing to resume; an `EventSource` stops."},
 }
+
+NAMED = in_openapi(required=True, more=[call_key.IN_OPENAPI])
+RESUMED = in_openapi(required=True, more=[call_key.IN_OPENAPI, LAST_EVENT_ID])
+RESUMED_OR_QUERY = in_openapi(required=False, more=[LAST_EVENT_ID])
+UNNAMED = in_openapi(required=True)
 
 router = APIRouter(prefix="/llm", tags=["llm"], responses=FAILURES)
 
 
-@router.post("/complete", openapi_extra=IN_OPENAPI)
+@router.post(
+    "/complete", openapi_extra=NAMED, responses=ANSWER, response_class=Response, status_code=200
+)
 async def complete(
     request: Request, body: CompletionRequest, project: Project, here: Here
-) -> Completion:
+) -> Response:
     """One answer, as JSON."""
-    with here.admission.admitted():
-        work = here.llm.complete(
-            body.question(),
-            project_id=project,
-            solution=here.settings.solution,
-            trace=trace_of(request),
-            **body.options(),
-        )
-        return await while_wanted(request, here.admission, work)
+    return await completed(request, body, project, here)
 
 
 @router.post(
     "/stream",
-    openapi_extra=IN_OPENAPI,
-    responses=EVENTS,
+    openapi_extra=RESUMED,
+    responses=RESUMABLE,
     response_class=EventStream,
     status_code=200,
 )
-async def stream(request: Request, events: OpenedByBody, here: Here) -> EventStream:
+async def stream(events: OpenedByBody) -> EventStream:
     """The answer as Server-Sent Events: `meta`, `delta`…, then `done` or `error`."""
-    return EventStream(events, trace_of(request), here.admission)
+    return EventStream(events)
 
 
 @router.get(
     "/stream",
-    openapi_extra=IN_OPENAPI_OR_QUERY,
-    responses=TO_EVENT_SOURCE,
+    openapi_extra=RESUMED_OR_QUERY,
+    responses=RESUMABLE,
     response_class=EventStream,
     status_code=200,
 )
-async def stream_for_event_source(
-    request: Request, events: OpenedByQuery, here: Here
-) -> EventStream:
+async def stream_for_event_source(events: OpenedByQuery) -> EventStream:
     """The same for a browser's `EventSource` and for `curl -N`."""
-    return EventStream(events, trace_of(request), here.admission)
+    return EventStream(events)
 
 
-@router.get("/test", openapi_extra=IN_OPENAPI)
+@router.get("/test", openapi_extra=UNNAMED)
 async def test(request: Request, project: Project, here: Here) -> SelfTestReport:
     """Makes one small real call and says, check by check, what it proved."""
     with here.admission.admitted():
@@ -86,7 +86,7 @@ async def test(request: Request, project: Project, here: Here) -> SelfTestReport
         return await while_wanted(request, here.admission, work)
 
 
-@router.get("/models", openapi_extra=IN_OPENAPI)
+@router.get("/models", openapi_extra=UNNAMED)
 async def models(_: Project, here: Here) -> ModelList:
     """The model aliases that the gateway serves."""
     settings = here.settings

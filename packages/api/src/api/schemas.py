@@ -23,6 +23,9 @@ MaxTokens = Annotated[int, Field(ge=1, le=65_536)]
 SessionId = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$")
 ]
+IdempotencyKey = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
+]
 
 
 class Options(TypedDict):
@@ -86,6 +89,9 @@ class StreamQuery(BaseModel):
     prompt: Prompt
     model: ModelName | None = None
     max_tokens: MaxTokens = 1024
+    idempotency_key: IdempotencyKey | None = Field(
+        None, description="In place of Idempotency-Key: the client's own name for this stream"
+    )
     project_id: str | None = Field(
         None, description="In place of X-Project-ID, which an EventSource cannot send"
     )
@@ -103,8 +109,8 @@ class Attempt(BaseModel):
 
     model: str
     outcome: str = Field(
-        description="`ok`, the code of the error, `empty` when it was asked once more for a text, "
-        "or `skipped`: it failed so often just now that it was not asked"
+        description="`ok`, `empty` for an answer without text, the code of the error, or "
+        "`skipped`: it failed so often just now that it was not asked"
     )
     status: int
     wait_ms: int = Field(description="how long we waited before this attempt")

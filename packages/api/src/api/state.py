@@ -8,6 +8,8 @@ from fastapi import Depends, Request
 
 from api.admission import Admission
 from api.gateway import Gateway
+from api.generations import Generations
+from api.idempotency import Answers
 from api.llm import Llm
 from api.settings import Settings
 from api.tracing import Trace
@@ -22,6 +24,8 @@ class Parts:
     llm: Llm
     admission: Admission
     warm_up: asyncio.Task[None]
+    generations: Generations
+    answers: Answers
 
 
 class State(TypedDict):
@@ -39,6 +43,11 @@ async def parts_of(request: Request) -> Parts:
 def trace_of(request: Request) -> Trace:
     """The trace that the middleware gave this request."""
     return cast(Trace, request.state.trace)
+
+
+def caller_of(_: Request) -> str:
+    """Who calls; with `AUTH_MODE=disabled` nobody is told from another."""
+    return "anybody"
 
 
 Here = Annotated[Parts, Depends(parts_of)]

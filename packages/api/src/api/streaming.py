@@ -4,100 +4,132 @@ request ─► opened: the gateway's first event ─► 200, meta, delta…, don
              │ it fails          └► its own status, as problem+json
              │ patience ends     └► 200, meta, pings; a failure is then an `error` event
              └ the client leaves └► the gateway call is closed, nobody is answered
+
+A client that leaves later may come back and say what it has seen. An `EventSource` does so by
+itself after seconds, and is waited for; for any other the gateway call is closed within one.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from typing import Annotated
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from fastapi import Depends, Query
 from starlette.requests import Request
 
-from api.attribution import ProjectId
-from api.llm import StreamEvent
+from api.call_key import CallKey, call_key, idempotency_key
+from api.generation import Generation
 from api.project import Project, StreamProject
 from api.schemas import CompletionRequest, StreamQuery
-from api.state import Here, Parts, trace_of
-from api.waiting import cancel, wait_while_wanted
+from api.state import Here, Parts, caller_of, trace_of
+from api.waiting import wait_while_wanted
+
+LAST_EVENT_ID: dict[str, Any] = {
+    "in": "header",
+    "name": "Last-Event-ID",
+    "description": "The last event that was received; the same stream goes on after it",
+    "required": False,
+    "schema": {"type": "string"},
+}
+LINGER_SECONDS = 0.5
+"""How long an answer goes on without its reader, who may have been cut off by the network."""
 
 
 class UnresumableStream(Exception):
     """An `EventSource` reconnects; 204 tells it to stop, as the HTML standard says."""
 
 
-@asynccontextmanager
-async def opened(
-    request: Request, body: CompletionRequest, project: ProjectId, here: Parts
-) -> AsyncGenerator[AsyncIterator[StreamEvent]]:
-    """The stream's events, once the gateway has begun to answer or patience has ended.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A stream as it was asked for.
 
-    However the block ends, the gateway call is over after it.
+    Attributes:
+        seen: the last event that the client has seen, where it comes back.
+        linger: seconds for which it may come back after it has left.
+    """
+
+    request: Request
+    body: CompletionRequest
+    key: CallKey
+    seen: int | None
+    has_name: bool
+    linger: float
+
+
+@asynccontextmanager
+async def opened(asked: Asked, here: Parts) -> AsyncGenerator[AsyncGenerator[bytes]]:
+    """The stream's events, once the gateway has begun to answer or patience has ended.
 
     Raises:
         GatewayError: the stream could not be opened.
         ClientGone: the client went away before it was.
         Draining, Overloaded: it was not let in, or the process shut down before it was opened.
+        UnresumableStream: the client comes back to a stream that is not here any more.
+        IdempotencyKeyReused: the stream of this name has another body.
     """
-    with here.admission.admitted():
-        events = here.llm.stream(
-            body.question(),
-            project_id=project,
-            solution=here.settings.solution,
-            trace=trace_of(request),
-            **body.options(),
-        )
-        async with aclosing(events):
-            meta = await anext(events)
-            first = asyncio.ensure_future(next_event(events))
-            try:
-                patience = here.settings.llm_stream_patience_seconds
-                await wait_while_wanted(request, here.admission, first, patience=patience)
-                if first.done():
-                    first.result()
-                yield resumed(meta, first, events)
-            finally:
-                await cancel(first)
+    generation = generation_of(asked, here)
+    with generation.read() as reader:
+        patience = here.settings.llm_stream_patience_seconds
+        await wait_while_wanted(asked.request, here.admission, generation.opened, patience=patience)
+        if generation.error is not None and not generation.has_begun and not generation.was_sent:
+            raise generation.error
+        generation.was_sent = True
+        reader.linger = asked.linger
+        yield generation.log.follow(asked.seen or 0)
 
 
-async def next_event(events: AsyncGenerator[StreamEvent]) -> StreamEvent | None:
-    return await anext(events, None)
+def generation_of(asked: Asked, here: Parts) -> Generation:
+    """The stream that was asked for: a new one, or one that is known already."""
+    if asked.seen is not None or asked.has_name:
+        known = here.generations.find(asked.key, asked.seen or 0)
+        if known is not None:
+            return known
+    if asked.seen is not None:
+        raise UnresumableStream
+    trace = trace_of(asked.request)
+    events = here.llm.stream(
+        asked.body.question(),
+        project_id=asked.key.project,
+        solution=here.settings.solution,
+        trace=trace,
+        **asked.body.options(),
+    )
+    return here.generations.start(asked.key, events, trace)
 
 
-async def resumed(
-    meta: StreamEvent,
-    first: "asyncio.Future[StreamEvent | None]",
-    events: AsyncGenerator[StreamEvent],
-) -> AsyncGenerator[StreamEvent]:
-    yield meta
-    if (event := await first) is not None:
-        yield event
-    async for event in events:
-        yield event
+def last_seen(request: Request) -> int | None:
+    """The event that `Last-Event-ID` names; -1, which no stream has, for what is none of ours."""
+    value = request.headers.get("Last-Event-ID")
+    if value is None:
+        return None
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else -1
 
 
 async def opened_by_body(
     request: Request, body: CompletionRequest, project: Project, here: Here
-) -> AsyncGenerator[AsyncIterator[StreamEvent]]:
+) -> AsyncGenerator[AsyncGenerator[bytes]]:
     """The opened stream of a POST."""
-    async with opened(request, body, project, here) as events:
-        yield events
+    name = idempotency_key(request)
+    key = call_key("stream", project, caller_of(request), body, name)
+    asked = Asked(request, body, key, last_seen(request), name is not None, LINGER_SECONDS)
+    async with opened(asked, here) as encoded:
+        yield encoded
 
 
 async def opened_by_query(
     request: Request, query: Annotated[StreamQuery, Query()], project: StreamProject, here: Here
-) -> AsyncGenerator[AsyncIterator[StreamEvent]]:
-    """The opened stream of a GET.
-
-    Raises:
-        UnresumableStream: a new, paid generation is not what a reconnect asks for.
-    """
-    if "Last-Event-ID" in request.headers:
-        raise UnresumableStream
+) -> AsyncGenerator[AsyncGenerator[bytes]]:
+    """The opened stream of a GET."""
     body = CompletionRequest(prompt=query.prompt, model=query.model, max_tokens=query.max_tokens)
-    async with opened(request, body, project, here) as events:
-        yield events
+    name = query.idempotency_key or idempotency_key(request)
+    key = call_key("stream", project, caller_of(request), body, name)
+    linger = LINGER_SECONDS
+    if request.headers.get("Accept") == "text/event-stream":
+        linger = here.settings.llm_stream_resume_seconds
+    asked = Asked(request, body, key, last_seen(request), name is not None, linger)
+    async with opened(asked, here) as encoded:
+        yield encoded
 
 
-OpenedByBody = Annotated[AsyncIterator[StreamEvent], Depends(opened_by_body)]
-OpenedByQuery = Annotated[AsyncIterator[StreamEvent], Depends(opened_by_query)]
+OpenedByBody = Annotated[AsyncGenerator[bytes], Depends(opened_by_body)]
+OpenedByQuery = Annotated[AsyncGenerator[bytes], Depends(opened_by_query)]

@@ -1,0 +1,69 @@
+"""A whole answer for one client or, where the call has a name, for all who ask for it."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.attribution import ProjectId
+from api.call_key import call_key, idempotency_key
+from api.problems import server_timing
+from api.schemas import Completion, CompletionRequest
+from api.state import Parts, caller_of, trace_of
+from api.waiting import while_wanted
+
+REPLAYED = "Idempotent-Replayed"
+
+
+async def completed(
+    request: Request, body: CompletionRequest, project: ProjectId, here: Parts
+) -> Response:
+    """The answer, made for this request or, under the same `Idempotency-Key`, for an earlier one.
+
+    Raises:
+        AccessError: there is none; a call with a name goes on when its client leaves.
+    """
+
+    async def answer() -> Completion:
+        with here.admission.admitted():
+            return await here.llm.complete(
+                body.question(),
+                project_id=project,
+                solution=here.settings.solution,
+                trace=trace_of(request),
+                **body.options(),
+            )
+
+    name = idempotency_key(request)
+    if name is None:
+        completion = await while_wanted(request, here.admission, answer())
+        return as_json(encoded(completion), timing_of(completion))
+
+    timing = "replayed"
+
+    async def work() -> bytes:
+        nonlocal timing
+        completion = await answer()
+        timing = timing_of(completion)
+        return encoded(completion)
+
+    key = call_key("complete", project, caller_of(request), body, name)
+    given = here.answers.give(key, work)
+    data, is_replayed = await while_wanted(request, here.admission, given)
+    response = as_json(data, timing)
+    if is_replayed:
+        response.headers[REPLAYED] = "true"
+    return response
+
+
+def encoded(completion: Completion) -> bytes:
+    return completion.model_dump_json().encode()
+
+
+def timing_of(completion: Completion) -> str:
+    return server_timing(
+        wait_ms=sum(attempt.wait_ms for attempt in completion.attempts),
+        gateway_ms=sum(attempt.duration_ms for attempt in completion.attempts),
+    )
+
+
+def as_json(data: bytes, timing: str) -> Response:
+    return Response(data, media_type="application/json", headers={"Server-Timing": timing})
