@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-from aiohttp import web
 
 from provider import Provider, create_app
-from running import RunningGateway, end_all, running_gateway
+from running import RunningGateway, end_all, listening, running_gateway
 
 
 @dataclass(frozen=True)
@@ -19,13 +18,8 @@ class RunningProvider:
 @pytest.fixture(scope="session")
 async def provider() -> AsyncIterator[RunningProvider]:
     seen = Provider()
-    runner = web.AppRunner(create_app(seen), handler_cancellation=True, shutdown_timeout=1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    yield RunningProvider(f"http://127.0.0.1:{port}/v1", seen)
-    await runner.cleanup()
+    async with listening(create_app(seen)) as url:
+        yield RunningProvider(f"{url}/v1", seen)
 
 
 @pytest.fixture(scope="session")

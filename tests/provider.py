@@ -122,10 +122,13 @@ async def chunks(model: str) -> AsyncIterator[bytes]:
         yield last_chunks(model, "length", 30, reasoning=30)
         return
     yield chunk(model, {"role": "assistant", "content": ""})
-    if model in {"drip", "torrent"}:
-        for n in range(3000):
-            await asyncio.sleep(0.05 if model == "drip" else 0.005)
+    if name in {"drip", "torrent"}:
+        for n in range(int(rest or 3000)):
+            await asyncio.sleep(0.05 if name == "drip" else 0.005)
             yield chunk(model, {"content": f"{n} "})
+        if rest:
+            yield last_chunks(model, "stop", int(rest))
+            return
     for word in WORDS[:4] if model.startswith("cut") else WORDS:
         await asyncio.sleep(0.002)
         yield chunk(model, {"content": word})

@@ -14,6 +14,8 @@ from typing import Any
 
 import aiohttp
 import uvicorn
+from aiohttp import web
+from aiohttp.typedefs import Handler
 from fastapi import APIRouter
 from pydantic import SecretStr
 
@@ -76,6 +78,27 @@ def free_port() -> int:
 
 
 @asynccontextmanager
+async def listening(app: web.Application) -> AsyncIterator[str]:
+    """An application of a test on a real socket; its address, without a path."""
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def answering_completions(handler: Handler) -> AsyncIterator[str]:
+    """Something that takes a gateway's calls; the base URL for `LLM_GATEWAY_URL`."""
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", handler)
+    async with listening(app) as url:
+        yield f"{url}/v1"
+
+
+@asynccontextmanager
 async def running_gateway(provider_url: str) -> AsyncIterator[RunningGateway]:
     port = free_port()
     process = await asyncio.create_subprocess_exec(
@@ -125,8 +148,14 @@ async def warm_up(url: str) -> None:
 
 def settings_for(url: str, key: str = MASTER_KEY, **changes: Any) -> Settings:
     """The settings of a test: no fallbacks unless it names some."""
-    chosen = {"auth_mode": "disabled", "llm_fallback_models": (), "llm_default_model": "ok"}
-    return Settings(llm_gateway_url=url, llm_gateway_api_key=SecretStr(key), **(chosen | changes))
+    chosen: dict[str, Any] = {
+        "llm_gateway_url": url,
+        "llm_gateway_api_key": SecretStr(key),
+        "auth_mode": "disabled",
+        "llm_fallback_models": (),
+        "llm_default_model": "ok",
+    }
+    return Settings(**(chosen | changes))
 
 
 @asynccontextmanager
@@ -153,7 +182,8 @@ async def serving_alone(settings: Settings, *more: APIRouter) -> AsyncIterator[S
         await asyncio.sleep(0.01)
     port = listener.getsockname()[1]
     try:
-        async with aiohttp.ClientSession() as http:
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as http:
             yield Service(f"http://127.0.0.1:{port}", admission, http)
     finally:
         server.should_exit = True

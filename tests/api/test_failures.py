@@ -11,7 +11,15 @@ from aiohttp import web
 
 from conftest import RunningProvider
 from reading import read_stream
-from running import RunningGateway, Service, free_port, serving, serving_alone, settings_for
+from running import (
+    RunningGateway,
+    Service,
+    free_port,
+    listening,
+    serving,
+    serving_alone,
+    settings_for,
+)
 
 THROUGH_LITELLM = [
     # model, status, code, attempts on the requested model, answered by a fallback
@@ -199,13 +207,8 @@ async def gateway_that_answers(**response: Any) -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    finally:
-        await runner.cleanup()
+    async with listening(app) as url:
+        yield f"{url}/v1"
 
 
 HTML = "<html>secret upstream detail</html>"

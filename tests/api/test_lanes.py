@@ -23,7 +23,7 @@ from api.wire import WireLane
 from conftest import RunningProvider
 from provider import WORDS
 from reading import read_stream, text_of
-from running import MASTER_KEY, serving, settings_for
+from running import MASTER_KEY, answering_completions, listening, serving, settings_for
 
 LOCAL = "ollama/llama3.1"
 
@@ -126,17 +126,11 @@ async def gateway_that_answers(body: dict[str, Any]) -> AsyncIterator[Gateway]:
     async def answer(_: web.Request) -> web.Response:
         return web.json_response(body)
 
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        async with Gateway(url, GatewayKey(MASTER_KEY)) as gateway:
-            yield gateway
-    finally:
-        await runner.cleanup()
+    async with (
+        answering_completions(answer) as url,
+        Gateway(url, GatewayKey(MASTER_KEY)) as gateway,
+    ):
+        yield gateway
 
 
 # A half that is missing cannot be told in the litellm lane: litellm makes it 0.
@@ -196,14 +190,8 @@ async def running_ollama() -> AsyncIterator[Ollama]:
     app = web.Application()
     app.router.add_post("/api/generate", generate)
     app.router.add_post("/api/chat", generate)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    ollama.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with listening(app) as ollama.url:
         yield ollama
-    finally:
-        await runner.cleanup()
 
 
 @pytest.mark.parametrize("model", [LOCAL, "ollama_chat/llama3.1"])

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from conftest import RunningProvider
 from reading import Event, events_of, read_stream
-from running import ROOT, api_command
+from running import ROOT, answering_completions, api_command
 
 KEY = "sk-process-4c1d"
 PROMPT = "A prompt that nobody may log"
@@ -336,15 +336,8 @@ async def gateway_that_repeats_the_prompt() -> AsyncIterator[str]:
         error = {"message": message, "type": "invalid_request_error", "code": "400"}
         return web.json_response({"error": error}, status=400)
 
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", refuse)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    finally:
-        await runner.cleanup()
+    async with answering_completions(refuse) as url:
+        yield url
 
 
 async def test_a_prompt_that_the_provider_repeats_in_its_error_is_not_logged_either(

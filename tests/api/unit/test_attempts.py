@@ -28,7 +28,7 @@ from api.errors import (
 BACKOFF = 0.3
 ASKED, FIRST, SECOND = MODELS = ("asked", "first", "second")
 
-AGAIN = Step(ASKED, BACKOFF, is_retry=True)
+AGAIN = Step(ASKED, BACKOFF, spends_the_budget=True)
 TABLE: list[tuple[str, list[tuple[str, GatewayError]], Step | None]] = [
     ("a rate limit is waited out", [(ASKED, RateLimited())], AGAIN),
     ("a rate limit is waited out twice", [(ASKED, RateLimited())] * 2, AGAIN),
@@ -93,7 +93,7 @@ TABLE: list[tuple[str, list[tuple[str, GatewayError]], Step | None]] = [
 
 
 def again(seconds: float) -> Step:
-    return Step(ASKED, seconds, is_retry=True)
+    return Step(ASKED, seconds, spends_the_budget=True)
 
 
 def failures_of(rows: Sequence[tuple[str, GatewayError]]) -> list[Failure]:
@@ -204,8 +204,9 @@ def test_what_was_skipped_is_not_one_of_the_five_attempts() -> None:
 
 def test_a_renewed_key_gets_one_try_and_no_more() -> None:
     refused = Failure(ASKED, GatewayKeyRejected().after_renewal())
-    again = next_step(MODELS, [refused], remaining=60, backoff=BACKOFF, may_retry=True)
-    assert again == AGAIN
+    for may_retry in (True, False):
+        step = next_step(MODELS, [refused], remaining=60, backoff=BACKOFF, may_retry=may_retry)
+        assert step == Step(ASKED), "all calls of that moment may, it is no more load"
     assert next_step(MODELS, [refused] * 2, remaining=60, backoff=0, may_retry=True) is None
 
 

@@ -29,11 +29,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The next attempt: which model, after how many seconds, and whether it was asked before."""
+    """The next attempt: which model, after how many seconds, and whether it is a budgeted retry."""
 
     model: str
     wait: float = 0.0
-    is_retry: bool = False
+    spends_the_budget: bool = False
 
 
 def next_step(
@@ -61,10 +61,11 @@ def next_step(
     asked = [failure.model for failure in failures]
     is_requested = last.model == models[0]
     has_retries_left = not last.was_skipped and asked.count(last.model) <= last.error.retries
-    if is_requested and has_retries_left and may_retry:
-        wait = max(backoff, last.error.retry_after or 0)
+    spends = last.error.spends_the_budget
+    if is_requested and has_retries_left and (may_retry or not spends):
+        wait = max(backoff if spends else 0, last.error.retry_after or 0)
         if wait < min(remaining, MAX_WAIT_SECONDS):
-            return Step(last.model, wait, is_retry=True)
+            return Step(last.model, wait, spends_the_budget=spends)
     if last.error.ends_the_call or (is_requested and not last.error.falls_back):
         return None
     return next((Step(model) for model in models if model not in asked), None)

@@ -117,6 +117,8 @@ class GatewayError(AccessError):
 
     retries: int = 0
     """How often the same model is asked again."""
+    spends_the_budget: ClassVar[bool] = True
+    """Whether asking again is more load on something that may be failing under its load."""
     falls_back: ClassVar[bool] = False
     """Whether another model may answer instead."""
     ends_the_call: ClassVar[bool] = False
@@ -195,6 +197,7 @@ class GatewayKeyRejected(GatewayError):
     title = "Gateway key rejected"
     detail = "The gateway refused this service's key; the operator has to renew it."
     ends_the_call = True
+    spends_the_budget = False
 
     def after_renewal(self) -> Self:
         """The same, where the key's file has changed since: the new key gets one retry."""

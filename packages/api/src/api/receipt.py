@@ -73,7 +73,7 @@ class Attempts:
             if step is None:
                 raise self._final_error() from None
             retry = ExitStack()
-            if step.is_retry:
+            if step.spends_the_budget:
                 retry.enter_context(self.bounds.budget.retry())
             with retry:
                 if step.wait > 0:
