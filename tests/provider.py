@@ -5,12 +5,13 @@ its own by a prompt that nobody else uses, so tests never have to reset anything
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
+from gateway.openai_wire import answer, chunk, hung_up, last_chunks, problem, send
 
 WORDS = ["Paris", " is", " the", " capital", " of", " France", "."]
 
@@ -34,57 +35,6 @@ class Provider:
     def for_prompt(self, prompt: str) -> list[Call]:
         """The calls whose last message was exactly `prompt`, oldest first."""
         return [c for c in self.calls if c.body["messages"][-1]["content"] == prompt]
-
-
-def usage(output: int, reasoning: int = 0) -> dict[str, Any]:
-    return {
-        "prompt_tokens": 11,
-        "completion_tokens": output,
-        "total_tokens": 11 + output,
-        "completion_tokens_details": {"reasoning_tokens": reasoning},
-    }
-
-
-def answer(model: str, text: str | None, finish: str, output: int, reasoning: int = 0) -> bytes:
-    message = {"role": "assistant", "content": text}
-    body = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-        "usage": usage(output, reasoning),
-    }
-    return json.dumps(body).encode()
-
-
-def chunk(model: str, delta: dict[str, Any], finish: str | None = None) -> bytes:
-    body = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": model,
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-    }
-    return b"data: " + json.dumps(body).encode() + b"\n\n"
-
-
-def last_chunks(model: str, finish: str, output: int, reasoning: int = 0) -> bytes:
-    counted = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": model,
-        "choices": [],
-        "usage": usage(output, reasoning),
-    }
-    tail = b"data: " + json.dumps(counted).encode() + b"\n\ndata: [DONE]\n\n"
-    return chunk(model, {}, finish) + tail
-
-
-def problem(status: int, message: str, kind: str, code: str | None) -> web.Response:
-    error = {"message": message, "type": kind, "code": code, "param": None}
-    return web.json_response({"error": error}, status=status)
 
 
 def failure(model: str) -> web.Response | None:
@@ -164,20 +114,14 @@ async def completions(request: web.Request) -> web.StreamResponse:
             text = await whole(model)
             call.finished = True
             return web.Response(body=text, content_type="application/json")
-        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await stream.prepare(request)
-        async for piece in chunks(model):
-            await stream.write(piece)
+        stream = await send(request, chunks(model))
         call.finished = True
-        await stream.write_eof()
         return stream
     except (asyncio.CancelledError, ConnectionResetError):
         call.aborted = True
         raise
     except ConnectionAbortedError:
-        assert request.transport is not None
-        request.transport.close()
-        raise web.HTTPException from None
+        raise hung_up(request) from None
 
 
 PROVIDER = web.AppKey("provider", Provider)
