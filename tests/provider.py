@@ -11,7 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.openai_wire import answer, chunk, hung_up, last_chunks, problem, send
+import other_wires
+from gateway.openai_wire import DONE, answer, chunk, hung_up, last_chunks, problem, send
 
 WORDS = ["Paris", " is", " the", " capital", " of", " France", "."]
 
@@ -72,6 +73,12 @@ async def chunks(model: str) -> AsyncIterator[bytes]:
         yield last_chunks(model, "length", 30, reasoning=30)
         return
     yield chunk(model, {"role": "assistant", "content": ""})
+    if model == "tools":
+        function = {"name": "look_up", "arguments": "{}"}
+        call = {"index": 0, "id": "call-1", "type": "function", "function": function}
+        yield chunk(model, {"tool_calls": [call]})
+        yield last_chunks(model, "tool_calls", 9)
+        return
     if model in {"drip", "torrent"}:
         for n in range(3000):
             await asyncio.sleep(0.05 if model == "drip" else 0.005)
@@ -79,10 +86,14 @@ async def chunks(model: str) -> AsyncIterator[bytes]:
     for word in WORDS[:4] if model.startswith("cut") else WORDS:
         await asyncio.sleep(0.002)
         yield chunk(model, {"content": word})
-    if model == "cut":
+    if model.startswith("cut"):
         await asyncio.sleep(0.2)  # a reader that is told of the cut drops what it has not yet read
+    if model == "cut":
         raise ConnectionAbortedError
-    if model != "cutclean":
+    if model == "lastword":
+        yield chunk(model, {"content": "!"}, "length")
+        yield DONE
+    elif model != "cutclean":
         finish = {"filtered": "content_filter", "long": "length"}.get(model, "stop")
         yield last_chunks(model, finish, len(WORDS))
 
@@ -132,4 +143,5 @@ def create_app(provider: Provider) -> web.Application:
     app = web.Application()
     app[PROVIDER] = provider
     app.router.add_post("/v1/chat/completions", completions)
+    other_wires.add_routes(app)
     return app

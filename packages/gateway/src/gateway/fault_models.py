@@ -19,11 +19,14 @@ WORDS = ["This", " is", " what", " a", " fault", " model", " says", "."]
 WORDS_BEFORE_THE_END = 4
 BROKEN_JSON = b'{"choices": ['
 PAGE = "<html><body>It works!</body></html>"
-FIRST_WORD_SECONDS = 3
-NEXT_WORD_SECONDS = 0.5
+PACE_SECONDS = 0.05
+LAST_PAUSE_SECONDS = 0.2
+"""A reader that is told of a cut drops what it has not yet read."""
+SLOW_FIRST_SECONDS = 3
+SLOW_PACE_SECONDS = 0.5
 FOR_EVER_SECONDS = 3600
 ROOM_TO_THINK = 4096
-THOUGHT_TOKENS = 1000
+USUAL_ROOM = 1024
 FLAKY = web.AppKey("flaky", Iterator[bool])
 
 ERRORS = {
@@ -54,14 +57,22 @@ def failure(model: str, flaky: Iterator[bool]) -> web.Response | None:
     return response
 
 
-def thinks_too_long(model: str, body: dict[str, Any]) -> bool:
-    room = body.get("max_completion_tokens") or body.get("max_tokens") or 0
-    return model == "empty" and room < ROOM_TO_THINK
+def eaten_by_thinking(model: str, body: dict[str, Any]) -> int:
+    """The tokens that thinking took: all there were, or 0 where some are left for an answer."""
+    room: int = body.get("max_completion_tokens") or body.get("max_tokens") or USUAL_ROOM
+    return room if model == "empty" and room < ROOM_TO_THINK else 0
 
 
 def words_of(model: str) -> list[str]:
     is_short = model in {"cut", "cut-clean", "garbage", "filtered"}
     return WORDS[:WORDS_BEFORE_THE_END] if is_short else WORDS
+
+
+def pause_before(number: int, model: str) -> float:
+    """Seconds before the word of this number, counted from 0."""
+    if model != "slow":
+        return PACE_SECONDS
+    return SLOW_PACE_SECONDS if number else SLOW_FIRST_SECONDS
 
 
 def finish_of(model: str) -> str | None:
@@ -71,16 +82,15 @@ def finish_of(model: str) -> str | None:
 async def chunks(model: str, body: dict[str, Any]) -> AsyncIterator[bytes]:
     """What a stream of this model sends; a cut is an exception, as for the network."""
     yield chunk(model, {"role": "assistant", "content": ""})
-    if thinks_too_long(model, body):
-        yield last_chunks(model, "length", THOUGHT_TOKENS, reasoning=THOUGHT_TOKENS)
+    if thought := eaten_by_thinking(model, body):
+        yield last_chunks(model, "length", thought, reasoning=thought)
         return
     words = words_of(model)
     for number, word in enumerate(words):
-        if model == "slow":
-            await asyncio.sleep(NEXT_WORD_SECONDS if number else FIRST_WORD_SECONDS)
+        await asyncio.sleep(pause_before(number, model))
         yield chunk(model, {"content": word})
+    await asyncio.sleep(LAST_PAUSE_SECONDS)
     if model == "cut":
-        await asyncio.sleep(0.2)  # a reader that is told of the cut drops what it has not yet read
         raise ConnectionAbortedError
     if model == "garbage":
         yield event(BROKEN_JSON)
@@ -97,11 +107,10 @@ async def whole(model: str, body: dict[str, Any]) -> bytes:
         raise ConnectionAbortedError
     if model == "garbage":
         return BROKEN_JSON
-    if thinks_too_long(model, body):
-        return answer(model, None, "length", THOUGHT_TOKENS, reasoning=THOUGHT_TOKENS)
-    if model == "slow":
-        await asyncio.sleep(FIRST_WORD_SECONDS + NEXT_WORD_SECONDS * (len(WORDS) - 1))
+    if thought := eaten_by_thinking(model, body):
+        return answer(model, None, "length", thought, reasoning=thought)
     words = words_of(model)
+    await asyncio.sleep(sum(pause_before(number, model) for number in range(len(words))))
     return answer(model, "".join(words), finish_of(model), len(words))
 
 
