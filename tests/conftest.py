@@ -1,10 +1,11 @@
 """Started once for the whole run: the scripted provider, the gateway, the local LLM behind it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import pytest
 
+from make_run import Run, make_run
 from provider import Provider, create_app
 from running import RunningGateway, end_all, listening, running_gateway
 
@@ -25,6 +26,13 @@ async def provider() -> AsyncIterator[RunningProvider]:
 @pytest.fixture(scope="session")
 async def gateway(provider: RunningProvider) -> AsyncIterator[RunningGateway]:
     async with running_gateway(provider.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """All that `make run` starts, for the tests of the gateway."""
+    with make_run(tmp_path_factory.mktemp("run")) as running:
         yield running
 
 

@@ -5,12 +5,14 @@ its own by a prompt that nobody else uses, so tests never have to reset anything
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
+import other_wires
+from gateway.openai_wire import DONE, answer, chunk, hung_up, last_chunks, problem, send
 
 WORDS = ["Paris", " is", " the", " capital", " of", " France", "."]
 
@@ -36,62 +38,12 @@ class Provider:
         return [c for c in self.calls if c.body["messages"][-1]["content"] == prompt]
 
 
-def usage(output: int, reasoning: int = 0) -> dict[str, Any]:
-    return {
-        "prompt_tokens": 11,
-        "completion_tokens": output,
-        "total_tokens": 11 + output,
-        "completion_tokens_details": {"reasoning_tokens": reasoning},
-    }
-
-
-def answer(model: str, text: str | None, finish: str, output: int, reasoning: int = 0) -> bytes:
-    message = {"role": "assistant", "content": text}
-    body = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-        "usage": usage(output, reasoning),
-    }
-    return json.dumps(body).encode()
-
-
-def chunk(model: str, delta: dict[str, Any], finish: str | None = None) -> bytes:
-    body = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": model,
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-    }
-    return b"data: " + json.dumps(body).encode() + b"\n\n"
-
-
-def last_chunks(model: str, finish: str, output: int, reasoning: int = 0) -> bytes:
-    counted = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": model,
-        "choices": [],
-        "usage": usage(output, reasoning),
-    }
-    tail = b"data: " + json.dumps(counted).encode() + b"\n\ndata: [DONE]\n\n"
-    return chunk(model, {}, finish) + tail
-
-
-def problem(status: int, message: str, kind: str, code: str | None) -> web.Response:
-    error = {"message": message, "type": kind, "code": code, "param": None}
-    return web.json_response({"error": error}, status=status)
-
-
 def failure(model: str) -> web.Response | None:
     """The answer of a model whose name asks for one that is not a completion."""
     name, _, rest = model.partition("-")
     if name == "status":
         code, _, retry_after = rest.partition("-after-")
+        code, _, _ = code.partition("-")
         response = problem(int(code), f"secret upstream detail {code}", "server_error", None)
         if retry_after:
             response.headers["Retry-After"] = retry_after
@@ -122,6 +74,12 @@ async def chunks(model: str) -> AsyncIterator[bytes]:
         yield last_chunks(model, "length", 30, reasoning=30)
         return
     yield chunk(model, {"role": "assistant", "content": ""})
+    if model == "tools":
+        function = {"name": "look_up", "arguments": "{}"}
+        call = {"index": 0, "id": "call-1", "type": "function", "function": function}
+        yield chunk(model, {"tool_calls": [call]})
+        yield last_chunks(model, "tool_calls", 9)
+        return
     if name in {"drip", "torrent"}:
         for n in range(int(rest or 3000)):
             await asyncio.sleep(0.05 if name == "drip" else 0.005)
@@ -132,10 +90,14 @@ async def chunks(model: str) -> AsyncIterator[bytes]:
     for word in WORDS[:4] if model.startswith("cut") else WORDS:
         await asyncio.sleep(0.002)
         yield chunk(model, {"content": word})
-    if model == "cut":
+    if model.startswith("cut"):
         await asyncio.sleep(0.2)  # a reader that is told of the cut drops what it has not yet read
+    if model == "cut":
         raise ConnectionAbortedError
-    if model != "cutclean":
+    if model == "lastword":
+        yield chunk(model, {"content": "!"}, "length")
+        yield DONE
+    elif model != "cutclean":
         finish = {"filtered": "content_filter", "long": "length"}.get(model, "stop")
         yield last_chunks(model, finish, len(WORDS))
 
@@ -167,20 +129,14 @@ async def completions(request: web.Request) -> web.StreamResponse:
             text = await whole(model)
             call.finished = True
             return web.Response(body=text, content_type="application/json")
-        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await stream.prepare(request)
-        async for piece in chunks(model):
-            await stream.write(piece)
+        stream = await send(request, chunks(model))
         call.finished = True
-        await stream.write_eof()
         return stream
     except (asyncio.CancelledError, ConnectionResetError):
         call.aborted = True
         raise
     except ConnectionAbortedError:
-        assert request.transport is not None
-        request.transport.close()
-        raise web.HTTPException from None
+        raise hung_up(request) from None
 
 
 PROVIDER = web.AppKey("provider", Provider)
@@ -191,4 +147,5 @@ def create_app(provider: Provider) -> web.Application:
     app = web.Application()
     app[PROVIDER] = provider
     app.router.add_post("/v1/chat/completions", completions)
+    other_wires.add_routes(app)
     return app

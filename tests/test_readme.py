@@ -8,6 +8,8 @@ from typing import Any
 from api.errors import AccessError, GatewayError
 from api.settings import Settings
 from gateway import announcement
+from gateway.assembly import FAULT_MODELS
+from gateway.config import read
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -90,6 +92,11 @@ def test_every_module_of_the_api_has_its_place_in_the_table_of_files() -> None:
     listed |= set(re.findall(r"`(\w+\.py)`", README))
     modules = {path.name for path in (ROOT / "packages/api/src/api").glob("[!_]*.py")}
     assert listed >= modules, modules - listed
+
+
+def test_the_table_of_fault_models_is_what_the_local_gateway_has() -> None:
+    listed = [entry["model_name"] for entry in read(FAULT_MODELS)["model_list"]]
+    assert list(table("fault model")) == listed
 
 
 def test_the_curl_lines_are_those_that_the_runner_prints() -> None:

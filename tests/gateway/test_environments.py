@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Config, read
-from gateway.environments import for_api, for_local_llm, for_proxy
+from gateway.environments import for_api, for_local_provider, for_proxy
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "http://127.0.0.1:4000/v1"
+LOCAL = {"local_llm_url": "http://127.0.0.1:1/v1", "fault_models_url": "http://127.0.0.1:2/v1"}
 SECRETS = {
     "GEMINI_API_KEY": "secret-1",
     "ANTHROPIC_API_KEY": "secret-2",
@@ -37,8 +38,8 @@ def written() -> Config:
     return config
 
 
-def test_the_local_llm_knows_no_key() -> None:
-    assert set(for_local_llm(ENVIRON)) == {"PATH", "PYTHONUNBUFFERED"}
+def test_the_local_providers_know_no_key() -> None:
+    assert set(for_local_provider(ENVIRON)) == {"PATH", "PYTHONUNBUFFERED"}
 
 
 def test_the_api_gets_no_key_but_the_gateways(written: Config) -> None:
@@ -65,10 +66,12 @@ def test_the_api_keeps_an_auth_mode_that_is_set(written: Config) -> None:
 
 
 def test_the_proxy_gets_the_keys_its_config_refers_to_and_no_database(written: Config) -> None:
-    environment = for_proxy(ENVIRON, written, key="sk-local-1", local_llm_url=ADDRESS)
+    environment = for_proxy(ENVIRON, written, key="sk-local-1", **LOCAL)
     for name in ("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "TEAM_TOKEN"):
         assert environment[name] == SECRETS[name]
     assert environment["LITELLM_MASTER_KEY"] == "sk-local-1"
+    assert environment["LOCAL_LLM_URL"] == LOCAL["local_llm_url"]
+    assert environment["FAULT_MODELS_URL"] == LOCAL["fault_models_url"]
     assert not {"DATABASE_URL", "LANGFUSE_SECRET_KEY", "AZURE_API_KEY", "PORT"} & set(environment)
 
 
@@ -76,6 +79,6 @@ def test_the_proxy_calls_the_local_llm_directly_where_the_network_has_a_proxy(
     written: Config,
 ) -> None:
     environ = {"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "intern"}
-    environment = for_proxy(environ, written, key="k", local_llm_url=ADDRESS)
+    environment = for_proxy(environ, written, key="k", **LOCAL)
     assert environment["HTTP_PROXY"] == "http://proxy:3128"
     assert environment["NO_PROXY"] == environment["no_proxy"] == "intern,127.0.0.1,localhost"

@@ -1,80 +1,15 @@
 """`make run`, booted once: the lines it prints work as they are, and Ctrl-C ends everything."""
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from gateway.ports import free_port
-
-ROOT = Path(__file__).parents[2]
-GATEWAY_PYTHON = ROOT / ".venv-gateway" / "bin" / "python"
-API_PYTHON = ROOT / ".venv" / "bin" / "python"
-MASTER_KEY = "sk-test-of-make-run"
-PROVIDER_KEY = "sk-of-the-provider"
-
-
-@dataclass(frozen=True)
-class Run:
-    said: list[str]
-    gateway: str
-    folder: Path
-
-    def to_paste(self, path: str) -> str:
-        (line,) = [line for line in self.said if line.startswith("curl ") and path in line]
-        return line
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    folder = tmp_path_factory.mktemp("run")
-    ports = {"GATEWAY_PORT": str(free_port()), "PORT": str(free_port())}
-    keys = {"LITELLM_MASTER_KEY": MASTER_KEY, "AZURE_API_KEY": PROVIDER_KEY}
-    keys |= {"ANTHROPIC_API_KEY": PROVIDER_KEY, "GEMINI_API_KEY": "", "OPENAI_API_KEY": ""}
-    with subprocess.Popen(
-        [GATEWAY_PYTHON, "-m", "gateway", "run", "--api-python", API_PYTHON],
-        cwd=folder,
-        env=os.environ | ports | keys,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as runner:
-        assert runner.stdout is not None
-        said = []
-        try:
-            for line in runner.stdout:
-                said.append(line.rstrip("\n"))
-                if said[-1].startswith("Ctrl-C"):
-                    break
-            else:
-                pytest.fail("\n".join(said))
-            yield Run(said, f"http://127.0.0.1:{ports['GATEWAY_PORT']}/v1", folder)
-        finally:
-            runner.send_signal(signal.SIGINT)
-            last, _ = runner.communicate(timeout=15)
-    assert (runner.returncode, last) == (0, "stopped\n")
-    assert not processes_with(str(folder))
-
-
-def processes_with(text: str) -> dict[str, str]:
-    """The environment of each process that works in, or was started with, `text`."""
-    found = {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_text().replace("\0", " ")
-            if text in command or text == str((process / "cwd").readlink()):
-                found[command] = (process / "environ").read_text()
-        except OSError:
-            continue
-    return found
+from make_run import MASTER_KEY, PROVIDER_KEY, Run, processes_with
 
 
 def pasted(line: str) -> str:
@@ -87,6 +22,8 @@ def test_it_says_who_answers_each_alias(run: Run) -> None:
     assert "claude-opus-4-8 the provider, as anthropic/claude-opus-4-8" in said
     assert "gemini-3.5-flash the local LLM (GEMINI_API_KEY not set)" in said
     assert "ollama/llama3.1 the local LLM (OLLAMA_API_BASE not set)" in said
+    assert not [line for line in said if line.startswith("fail-")]
+    assert [line for line in said if "fault models" in line and "README" in line]
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl to paste the lines for")

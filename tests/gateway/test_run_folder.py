@@ -25,9 +25,8 @@ def test_each_file_brings_the_modules_it_names_and_no_other(tmp_path: Path) -> N
     assert sorted(path.name for path in run.iterdir()) == ["config.yaml", "policy.py", "seen.py"]
     assert (run / "policy.py").read_text() == "ORIGIN = 'base'"
     assert (run / "seen.py").read_text() == "ORIGIN = 'more'"
-    assert yaml.safe_load(config_file.read_text()) == {
-        "litellm_settings": {"callbacks": ["policy.attribution", "seen.callback"]}
-    }
+    settings = yaml.safe_load(config_file.read_text())["litellm_settings"]
+    assert settings == {"callbacks": ["policy.attribution", "seen.callback"]}
 
 
 def test_a_folder_is_made_anew_for_each_run(tmp_path: Path) -> None:

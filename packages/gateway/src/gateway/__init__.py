@@ -1,1 +1,1 @@
-"""What makes the LiteLLM gateway run on a laptop: a small local LLM, and the runner."""
+"""What makes the LiteLLM gateway run on a laptop: a small local LLM, fault models, the runner."""

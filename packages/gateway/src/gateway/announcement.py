@@ -20,6 +20,7 @@ def routes(answered_by: Sequence[Route]) -> str:
         if route.missing:
             by = f"the local LLM ({', '.join(route.missing)} not set)"
         lines.append(f"  {route.alias:<{width}}  {by}")
+    lines.append('and fault models, which misbehave on purpose: "Break it" in README.md lists them')
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
-"""The gateway's config for one run: the one config, the overlays, and the local LLM's share."""
+"""The gateway's config for one run: the one config, the overlays, and what a laptop adds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from gateway.config import Config, Route, localise, merge, read
 from gateway.environments import MASTER_KEY
 
 LOCAL = Path(__file__).with_name("local.yaml")
+FAULT_MODELS = Path(__file__).with_name("fault_models.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Assembly:
         sources: the files, with what each says.
         written: all of them merged, with every reference to a variable.
         running: the one to run, where the local LLM answers what misses a variable.
-        routes: who answers each alias.
+        routes: who answers each alias, but for the fault models.
     """
 
     sources: list[tuple[Path, Config]]
@@ -41,4 +42,15 @@ def assemble(files: Sequence[Path], environ: Mapping[str, str]) -> Assembly:
         written = merge(written, said)
     variables = {name for name, value in environ.items() if value} | {MASTER_KEY}
     running, routes = localise(written, read(LOCAL), variables)
-    return Assembly(sources, written, running, routes)
+    faults = fault_models({route.alias for route in routes})
+    return Assembly(sources, merge(written, faults), merge(running, faults), routes)
+
+
+def fault_models(taken: Collection[str]) -> Config:
+    """The models that misbehave on purpose.
+
+    Args:
+        taken: aliases that the files give to others.
+    """
+    entries = read(FAULT_MODELS)["model_list"]
+    return {"model_list": [entry for entry in entries if entry["model_name"] not in taken]}

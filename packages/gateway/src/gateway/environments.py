@@ -17,6 +17,7 @@ NETWORK = {
 LOOPBACK = "127.0.0.1,localhost"
 MASTER_KEY = "LITELLM_MASTER_KEY"
 LOCAL_LLM_URL = "LOCAL_LLM_URL"
+FAULT_MODELS_URL = "FAULT_MODELS_URL"
 
 OFFLINE_LITELLM = {
     "LITELLM_MODE": "PRODUCTION",  # else it reads any .env file above its own folder
@@ -36,13 +37,18 @@ def chosen(environ: Mapping[str, str], names: set[str]) -> Environment:
     return {name: environ[name] for name in sorted(names) if environ.get(name)}
 
 
-def for_local_llm(environ: Mapping[str, str]) -> Environment:
+def for_local_provider(environ: Mapping[str, str]) -> Environment:
     """What every process needs, and nothing else."""
     return chosen(environ, SYSTEM) | {"PYTHONUNBUFFERED": "1"}
 
 
 def for_proxy(
-    environ: Mapping[str, str], config: Config, *, key: str, local_llm_url: str
+    environ: Mapping[str, str],
+    config: Config,
+    *,
+    key: str,
+    local_llm_url: str,
+    fault_models_url: str,
 ) -> Environment:
     """What the config refers to, the way out, and no database.
 
@@ -50,7 +56,7 @@ def for_proxy(
         environ: the runner's own.
         config: as it was written, with every reference to a variable.
         key: the master key.
-        local_llm_url: OpenAI-compatible, ends in `/v1`.
+        local_llm_url, fault_models_url: OpenAI-compatible, end in `/v1`.
     """
     names = SYSTEM | NETWORK | {name for _, name in references(config)}
     around = ",".join(filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy"), LOOPBACK)))
@@ -58,7 +64,7 @@ def for_proxy(
         chosen(environ, names)
         | OFFLINE_LITELLM
         | {"PYTHONUNBUFFERED": "1", "NO_PROXY": around, "no_proxy": around}
-        | {MASTER_KEY: key, LOCAL_LLM_URL: local_llm_url}
+        | {MASTER_KEY: key, LOCAL_LLM_URL: local_llm_url, FAULT_MODELS_URL: fault_models_url}
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway import environments
 from gateway.config import Config
-from gateway.ports import LOOPBACK
+from gateway.ports import LOOPBACK, free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,17 @@ class Part:
         return f"http://{LOOPBACK}:{self.port}"
 
 
-def local_llm(environ: Mapping[str, str], port: int) -> Part:
+def local_provider(environ: Mapping[str, str], name: str, module: str) -> Part:
+    """A provider of our own, on a free port.
+
+    Args:
+        module: is run, and takes the port as `--port`.
+    """
+    port = free_port()
     return Part(
-        "local LLM",
-        [sys.executable, "-m", "gateway.local_llm", "--port", str(port)],
-        environments.for_local_llm(environ),
+        name,
+        [sys.executable, "-m", module, "--port", str(port)],
+        environments.for_local_provider(environ),
         port,
         ("/health",),
     )
@@ -48,14 +54,14 @@ def gateway(
     config_file: Path,
     *,
     key: str,
-    local_llm_url: str,
+    local_llm: Part,
+    fault_models: Part,
 ) -> Part:
     """
     Args:
         written: the config with every reference to a variable.
         config_file: the config to run with.
         key: the master key.
-        local_llm_url: OpenAI-compatible, ends in `/v1`.
     """
     options = {"--config": config_file, "--host": LOOPBACK, "--port": port, "--telemetry": False}
     return Part(
@@ -64,7 +70,13 @@ def gateway(
             *(sys.executable, "-m", "litellm.proxy.proxy_cli"),
             *(str(word) for option in options.items() for word in option),
         ],
-        environments.for_proxy(environ, written, key=key, local_llm_url=local_llm_url),
+        environments.for_proxy(
+            environ,
+            written,
+            key=key,
+            local_llm_url=f"{local_llm.url}/v1",
+            fault_models_url=f"{fault_models.url}/v1",
+        ),
         port,
         ("/health/liveliness", "/health/readiness"),
     )

@@ -1,4 +1,4 @@
-"""Starts the local LLM, the LiteLLM gateway and, when asked to, the API; ends them together."""
+"""Starts the local providers, the LiteLLM gateway and, when asked to, the API; ends them all."""
 
 import secrets
 import time
@@ -11,7 +11,7 @@ from gateway.announcement import say
 from gateway.assembly import assemble
 from gateway.environments import MASTER_KEY
 from gateway.parts import Part
-from gateway.ports import chosen_port, claim, free_port
+from gateway.ports import chosen_port, claim
 from gateway.supervision import Supervision
 
 READY_SECONDS = 180
@@ -52,19 +52,26 @@ def run(wish: Wish, environ: Mapping[str, str]) -> None:
     config_file = run_folder.write(folder, config)
     key = environ.get(MASTER_KEY) or f"sk-local-{secrets.token_hex(16)}"
 
-    llm = parts.local_llm(environ, free_port())
+    llm = parts.local_provider(environ, "local LLM", "gateway.local_llm")
+    faults = parts.local_provider(environ, "fault models", "gateway.fault_models")
     gateway = parts.gateway(
-        environ, gateway_port, config.written, config_file, key=key, local_llm_url=f"{llm.url}/v1"
+        environ,
+        gateway_port,
+        config.written,
+        config_file,
+        key=key,
+        local_llm=llm,
+        fault_models=faults,
     )
     url = f"{gateway.url}/v1"
     if wish.api_python:
         api = parts.api(
             environ, api_port, config.written, wish.api_python, key=key, gateway_url=url
         )
-        chain, ready = [llm, gateway, api], announcement.api(api.url)
+        chain, ready = [llm, faults, gateway, api], announcement.api(api.url)
     else:
         shown = f'"${MASTER_KEY}"' if environ.get(MASTER_KEY) else key
-        chain, ready = [llm, gateway], announcement.gateway(url, shown)
+        chain, ready = [llm, faults, gateway], announcement.gateway(url, shown)
     supervise(chain, folder, f"\n{announcement.routes(config.routes)}\n{ready}")
 
 
