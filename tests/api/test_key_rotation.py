@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from provider import answer, chunk, last_chunks
+from gateway.openai_wire import answer, chunk, last_chunks
 from running import Service, answering_completions, serving_alone, settings_for
 
 REFUSAL = {"error": {"message": "Invalid key", "type": "auth_error", "code": "401"}}

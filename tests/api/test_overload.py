@@ -9,7 +9,8 @@ import pytest
 from aiohttp import web
 
 from conftest import RunningProvider
-from provider import WORDS, chunk, last_chunks
+from gateway.openai_wire import chunk, last_chunks
+from provider import WORDS
 from reading import read_stream, text_of
 from running import Service, answering_completions, serving_alone, settings_for
 
