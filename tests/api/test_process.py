@@ -347,3 +347,45 @@ async def test_a_prompt_that_the_provider_repeats_in_its_error_is_not_logged_eit
         async with running_api(tmp_path, environment(url)) as api:
             assert await api.asks() == 400
             assert PROMPT not in api.said("stdout")
+
+
+@pytest.mark.timeout(90)
+async def test_of_a_hundred_open_streams_at_a_signal_none_is_cut_inside_of_an_event(
+    tmp_path: Path, provider: RunningProvider
+) -> None:
+    env = environment(provider.url)
+    async with running_api(tmp_path, env) as api:
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, headers=DEMO) as http:
+            opened = 0
+
+            async def stream(number: int) -> bytes:
+                nonlocal opened
+                model = "drip-40" if number % 2 else "drip"
+                asked = {"prompt": f"{PROMPT} {number}", "model": model}
+                async with http.post(api.url + "/llm/stream", json=asked) as response:
+                    assert response.status == 200
+                    opened += 1
+                    return await response.read()
+
+            streams = [asyncio.create_task(stream(number)) for number in range(100)]
+            async with asyncio.timeout(30):
+                while opened < 100:
+                    await asyncio.sleep(0.02)
+            api.process.send_signal(signal.SIGTERM)
+            while await api.asks() != 503:
+                await asyncio.sleep(0.01)
+            finishing = [task for number, task in enumerate(streams) if number % 2]
+            done = await asyncio.wait_for(asyncio.gather(*finishing), 30)
+            began = time.monotonic()
+            code = await api.ends_on(signal.SIGTERM, seconds=10)
+            cut = await asyncio.gather(*(task for task in streams if task not in finishing))
+    assert code == 0
+    assert time.monotonic() - began < 10
+    for text in done:
+        assert text.endswith(b"\n\n")
+        assert text.count(b"event: done\n") == 1
+    for text in cut:
+        assert text.endswith(b"\n\n"), "a whole event"
+        assert text.count(b"event: error\n") == 1
+        assert b'"code":"draining"' in text.split(b"event: error\n")[1]

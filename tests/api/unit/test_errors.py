@@ -35,7 +35,7 @@ CONTRACT = {
     "draining": 503,
     "stream_interrupted": 502,
 }
-OF_IDEMPOTENCY = {"idempotency_key_reused": 422}
+OF_IDEMPOTENCY = {"idempotency_key_reused": 422, "state_unavailable": 503}
 OF_HTTP_ITSELF = {"not_found": 404, "method_not_allowed": 405, "internal_error": 500}
 RETRIES = {
     "rate_limited": 2,

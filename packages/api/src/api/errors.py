@@ -4,7 +4,7 @@ AccessError
 ├── ProjectMissing, ProjectInvalid, InvalidRequest, RequestTooLarge   the request is at fault
 ├── IdempotencyKeyReused                                             so is this one
 ├── NotFound, MethodNotAllowed                                       no such route
-├── Overloaded, Draining                                             this process is
+├── Overloaded, Draining, StateUnavailable                           this process, or its Redis
 ├── InternalError                                                    we are
 └── GatewayError                                                     an attempt failed
     ├── ModelNotAllowed, PromptRejected, RateLimited, BudgetExhausted
@@ -110,6 +110,14 @@ class Draining(AccessError):
     title = "Shutting down"
     detail = "This instance is shutting down; please try again, another one will answer."
     advice = 1
+
+
+class StateUnavailable(AccessError):
+    status = 503
+    code = "state_unavailable"
+    title = "State unavailable"
+    detail = "Nobody can say now whether this call was made before; please try again in a moment."
+    advice = 5
 
 
 class GatewayError(AccessError):

@@ -74,24 +74,25 @@ class EventLog:
 
     def can_go_on(self, after: int) -> bool:
         """Whether a reader that has seen the events up to this id misses some, all of them kept."""
-        if not 0 <= after <= self.last_id:
-            return False
-        if after == self.last_id:
-            return not self.has_ended
-        return self._blocks[0].first <= after + 1
+        oldest = self._blocks[0].first if self._blocks else 1
+        return goes_on(after, oldest, self.last_id, has_ended=self.has_ended)
 
-    async def follow(self, after: int = 0) -> AsyncGenerator[bytes]:
+    async def follow(self, after: int = 0, *, paces: bool = True) -> AsyncGenerator[Block]:
         """The events after this id, those there are at once; ends with the stream.
 
         It also ends, early, for a reader so far behind another that its events are gone.
+
+        Args:
+            paces: whether the writer waits for this reader.
         """
         while True:
             if after < self.last_id:
                 if self._blocks[0].first > after + 1:
                     return
-                data, after, mark = self._since(after), self.last_id, self._written
-                yield data
-                if mark > self._read:
+                block, mark = self._since(after), self._written
+                after = self.last_id
+                yield block
+                if paces and mark > self._read:
                     self._read = mark
                     self._progress.set()
             elif self.has_ended:
@@ -99,14 +100,26 @@ class EventLog:
             else:
                 await self._news.wait()
 
-    def _since(self, after: int) -> bytes:
+    def _since(self, after: int) -> Block:
         newest: list[bytes] = []
         for block in reversed(self._blocks):
             if block.last <= after:
                 break
             newest.append(block.after(after))
-        return newest[0] if len(newest) == 1 else b"".join(reversed(newest))
+        data = newest[0] if len(newest) == 1 else b"".join(reversed(newest))
+        return Block(after + 1, self.last_id, data)
 
     def _tell_readers(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+
+def goes_on(after: int, oldest: int, last: int, *, has_ended: bool) -> bool:
+    """Whether a reader that has seen the events up to `after` misses some, all of them kept.
+
+    Args:
+        oldest: the first event that is kept.
+        last: the last one so far.
+    """
+    is_behind = after < last or not has_ended
+    return 0 <= after <= last and is_behind and oldest <= after + 1

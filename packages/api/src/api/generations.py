@@ -59,7 +59,7 @@ class Generations:
         """
         known = list(self._of(key))
         for one in known:
-            must_be_the_same(key, one.key)
+            must_be_the_same(key.body, one.key.body)
         found = [one for one in known if one.log.can_go_on(after) and (after or not one.error)]
         return found[0] if len(found) == 1 else None
 

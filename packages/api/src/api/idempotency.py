@@ -42,22 +42,22 @@ class AnswersInMemory:
     """Those of one process."""
 
     def __init__(self) -> None:
-        self._running: dict[CallKey, tuple[CallKey, asyncio.Task[bytes]]] = {}
-        self._done: TTLCache[CallKey, tuple[CallKey, bytes]] = TTLCache(
+        self._running: dict[CallKey, tuple[str, asyncio.Task[bytes]]] = {}
+        self._done: TTLCache[CallKey, tuple[str, bytes]] = TTLCache(
             KEPT_BYTES, KEPT_SECONDS, getsizeof=lambda kept: len(kept[1])
         )
 
     async def give(self, key: CallKey, work: Work) -> tuple[bytes, bool]:
         """See `Answers.give`."""
         if kept := self._done.get(key):
-            must_be_the_same(key, kept[0])
+            must_be_the_same(key.body, kept[0])
             return kept[1], True
         running = self._running.get(key)
         if running is not None:
-            must_be_the_same(key, running[0])
+            must_be_the_same(key.body, running[0])
             return await asyncio.shield(running[1]), True
         task = asyncio.create_task(work())
-        self._running[key] = key, task
+        self._running[key] = key.body, task
         task.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(task), False
 
@@ -72,13 +72,17 @@ class AnswersInMemory:
     def _keep(self, key: CallKey, task: "asyncio.Task[bytes]") -> None:
         del self._running[key]
         if not task.cancelled() and task.exception() is None and len(task.result()) < KEPT_BYTES:
-            self._done[key] = key, task.result()
+            self._done[key] = key.body, task.result()
 
 
-def must_be_the_same(key: CallKey, before: CallKey) -> None:
+def must_be_the_same(body: str, before: str) -> None:
     """
+    Args:
+        body: the digest of a call's body.
+        before: that of the call which had the same name.
+
     Raises:
         IdempotencyKeyReused: the call of this name has another body.
     """
-    if key.body != before.body:
+    if body != before:
         raise IdempotencyKeyReused

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +17,7 @@ from api.docs import add_docs
 from api.errors import AccessError, Draining
 from api.gateway import Gateway
 from api.generations import Generations
-from api.idempotency import AnswersInMemory
+from api.idempotency import Answers, AnswersInMemory
 from api.lane import Lane
 from api.llm import Llm
 from api.logs import log
@@ -27,6 +28,9 @@ from api.state import Parts, State
 from api.streaming import UnresumableStream
 from api.waiting import ClientGone
 from api.wire import WireLane
+
+if TYPE_CHECKING:
+    from api.redis_streams import RedisStreams
 
 
 def create_app(settings: Settings, admission: Admission) -> FastAPI:
@@ -79,17 +83,48 @@ def lifespan_of(
             lane = lane_of(settings, gateway)
             warm_up = asyncio.create_task(lane.warm_up())
             warm_up.add_done_callback(say_whether_it_loaded)
-            generations, answers = Generations(admission), AnswersInMemory()
+            generations = Generations(admission)
             admission.grace_is_over.add_done_callback(lambda _: generations.stop(Draining()))
-            llm = Llm(lane, settings)
-            yield State(
-                parts=Parts(settings, gateway, llm, admission, warm_up, generations, answers)
-            )
-            await generations.aclose()
-            await answers.aclose()
+            async with shared_by_replicas(settings) as (answers, redis_streams):
+                yield State(
+                    parts=Parts(
+                        settings=settings,
+                        gateway=gateway,
+                        llm=Llm(lane, settings),
+                        admission=admission,
+                        warm_up=warm_up,
+                        generations=generations,
+                        answers=answers,
+                        redis_streams=redis_streams,
+                    )
+                )
+                await generations.aclose()
             await asyncio.wait({warm_up})
 
     return lifespan
+
+
+@asynccontextmanager
+async def shared_by_replicas(
+    settings: Settings,
+) -> "AsyncGenerator[tuple[Answers, RedisStreams | None]]":
+    """What has to be known to every replica: in Redis, or in memory where there is only one."""
+    if settings.redis_url is None:
+        answers = AnswersInMemory()
+        yield answers, None
+        await answers.aclose()
+        return
+    from redis.asyncio import Redis
+
+    from api.redis_answers import AnswersInRedis
+    from api.redis_streams import RedisStreams
+
+    url = settings.redis_url.get_secret_value()
+    async with Redis.from_url(url, protocol=2, socket_connect_timeout=1, socket_timeout=5) as redis:
+        in_redis, streams = AnswersInRedis(redis), RedisStreams(redis)
+        yield in_redis, streams
+        await in_redis.aclose()
+        await streams.aclose()
 
 
 def say_whether_it_loaded(warm_up: "asyncio.Task[None]") -> None:

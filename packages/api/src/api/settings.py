@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     HttpUrl,
     InstanceOf,
+    RedisDsn,
     SecretStr,
     TypeAdapter,
     ValidationError,
@@ -96,6 +97,15 @@ def available_auth_mode(value: str) -> str:
     return value
 
 
+def url_of_redis(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        try:
+            TypeAdapter(RedisDsn).validate_python(value.get_secret_value())
+        except ValidationError:
+            raise ValueError("must be the URL of a Redis, as in redis://host:6379/0") from None
+    return value
+
+
 def model_name(value: str) -> str:
     if not value.removeprefix("openai/").strip():
         raise ValueError("names no model")
@@ -142,6 +152,9 @@ class Settings(BaseSettings):
     llm_stream_resume_seconds: float = Field(5, ge=0, allow_inf_nan=False)
     llm_max_in_flight: int = Field(1000, ge=1)
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
+    redis_url: Annotated[
+        SecretStr | None, BeforeValidator(unless_empty), AfterValidator(url_of_redis)
+    ] = None
     solution: Annotated[InstanceOf[Solution], BeforeValidator(Solution)] = Solution("llm-access")
     auth_mode: Annotated[Literal["keycloak", "disabled"], AfterValidator(available_auth_mode)] = (
         "keycloak"

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, TypedDict, cast
+from typing import TYPE_CHECKING, Annotated, TypedDict, cast
 
 from fastapi import Depends, Request
 
@@ -13,6 +13,9 @@ from api.idempotency import Answers
 from api.llm import Llm
 from api.settings import Settings
 from api.tracing import Trace
+
+if TYPE_CHECKING:
+    from api.redis_streams import RedisStreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Parts:
     warm_up: asyncio.Task[None]
     generations: Generations
     answers: Answers
+    redis_streams: "RedisStreams | None"
 
 
 class State(TypedDict):

@@ -18,6 +18,7 @@ from fastapi import Depends, Query
 from starlette.requests import Request
 
 from api.call_key import CallKey, call_key, idempotency_key
+from api.event_log import Block
 from api.generation import Generation
 from api.project import Project, StreamProject
 from api.schemas import CompletionRequest, StreamQuery
@@ -56,8 +57,11 @@ class Asked:
     linger: float
 
 
+Blocks = AsyncGenerator[Block]
+
+
 @asynccontextmanager
-async def opened(asked: Asked, here: Parts) -> AsyncGenerator[AsyncGenerator[bytes]]:
+async def opened(asked: Asked, here: Parts) -> AsyncGenerator[Blocks]:
     """The stream's events, once the gateway has begun to answer or patience has ended.
 
     Raises:
@@ -67,7 +71,17 @@ async def opened(asked: Asked, here: Parts) -> AsyncGenerator[AsyncGenerator[byt
         UnresumableStream: the client comes back to a stream that is not here any more.
         IdempotencyKeyReused: the stream of this name has another body.
     """
-    generation = generation_of(asked, here)
+    after = asked.seen or 0
+    generation: Generation | None = None
+    if asked.seen is not None or asked.has_name:
+        generation = here.generations.find(asked.key, after)
+        if generation is None and here.redis_streams is not None:
+            elsewhere = await here.redis_streams.find(asked.key, after)
+            if elsewhere is not None:
+                yield here.redis_streams.follow(elsewhere, after, trace_of(asked.request))
+                return
+    if generation is None:
+        generation = new_generation(asked, here)
     with generation.read() as reader:
         patience = here.settings.llm_stream_patience_seconds
         await wait_while_wanted(asked.request, here.admission, generation.opened, patience=patience)
@@ -75,15 +89,14 @@ async def opened(asked: Asked, here: Parts) -> AsyncGenerator[AsyncGenerator[byt
             raise generation.error
         generation.was_sent = True
         reader.linger = asked.linger
-        yield generation.log.follow(asked.seen or 0)
+        yield generation.log.follow(after)
 
 
-def generation_of(asked: Asked, here: Parts) -> Generation:
-    """The stream that was asked for: a new one, or one that is known already."""
-    if asked.seen is not None or asked.has_name:
-        known = here.generations.find(asked.key, asked.seen or 0)
-        if known is not None:
-            return known
+def new_generation(asked: Asked, here: Parts) -> Generation:
+    """
+    Raises:
+        UnresumableStream: a new, paid generation is not what a client that comes back asks for.
+    """
     if asked.seen is not None:
         raise UnresumableStream
     trace = trace_of(asked.request)
@@ -94,7 +107,10 @@ def generation_of(asked: Asked, here: Parts) -> Generation:
         trace=trace,
         **asked.body.options(),
     )
-    return here.generations.start(asked.key, events, trace)
+    generation = here.generations.start(asked.key, events, trace)
+    if here.redis_streams is not None:
+        here.redis_streams.share(generation)
+    return generation
 
 
 def last_seen(request: Request) -> int | None:
@@ -107,7 +123,7 @@ def last_seen(request: Request) -> int | None:
 
 async def opened_by_body(
     request: Request, body: CompletionRequest, project: Project, here: Here
-) -> AsyncGenerator[AsyncGenerator[bytes]]:
+) -> AsyncGenerator[Blocks]:
     """The opened stream of a POST."""
     name = idempotency_key(request)
     key = call_key("stream", project, caller_of(request), body, name)
@@ -118,7 +134,7 @@ async def opened_by_body(
 
 async def opened_by_query(
     request: Request, query: Annotated[StreamQuery, Query()], project: StreamProject, here: Here
-) -> AsyncGenerator[AsyncGenerator[bytes]]:
+) -> AsyncGenerator[Blocks]:
     """The opened stream of a GET."""
     body = CompletionRequest(prompt=query.prompt, model=query.model, max_tokens=query.max_tokens)
     name = query.idempotency_key or idempotency_key(request)
@@ -131,5 +147,5 @@ async def opened_by_query(
         yield encoded
 
 
-OpenedByBody = Annotated[AsyncGenerator[bytes], Depends(opened_by_body)]
-OpenedByQuery = Annotated[AsyncGenerator[bytes], Depends(opened_by_query)]
+OpenedByBody = Annotated[Blocks, Depends(opened_by_body)]
+OpenedByQuery = Annotated[Blocks, Depends(opened_by_query)]
