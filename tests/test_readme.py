@@ -78,9 +78,12 @@ def test_the_table_of_failures_is_the_tree_of_errors() -> None:
     rows = table("`code`")
     tree = {error.code: error for error in errors()} | {"internal_error": AccessError}
     assert rows.keys() == tree.keys()
-    for code, (status, _cause, done) in rows.items():
+    for code, (status, cause, done, operator) in rows.items():
         error = tree[code]
         assert int(status) == error.status, code
+        assert cause, code
+        assert operator == error.remedy, code
+        assert issubclass(error, GatewayError) or done in {"no call made", "nothing"}, code
         if issubclass(error, GatewayError):
             retries = re.match(r"(\d) retr", done)
             assert (int(retries[1]) if retries else 0) == error.retries, code
@@ -99,6 +102,7 @@ def test_the_table_of_fault_models_is_what_the_local_gateway_has() -> None:
     assert list(table("fault model")) == listed
 
 
-def test_the_curl_lines_are_those_that_the_runner_prints() -> None:
+def test_the_first_curl_lines_are_those_that_the_runner_prints() -> None:
     printed = re.findall(r"^curl .*$", announcement.api("http://127.0.0.1:8000"), re.MULTILINE)
-    assert re.findall(r"^curl .*$", README, re.MULTILINE) == printed
+    to_try, _, _ = README.partition("## Break it")
+    assert re.findall(r"^curl .*$", to_try, re.MULTILINE) == printed

@@ -26,9 +26,15 @@ class AccessError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
+    """The code in words."""
     detail: ClassVar[str] = "Something went wrong here; the operator finds it by the request id."
+    remedy: ClassVar[str] = "report it with the traceback that is in the log"
+    """What the operator does; it is in the log line, and in the README's table."""
     advice: ClassVar[float | None] = None
     """Seconds after which the caller may try again, where nobody told us."""
+
+    def __init_subclass__(cls) -> None:
+        cls.title = cls.code.replace("_", " ").capitalize()
 
     def __init__(self, reason: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -45,78 +51,78 @@ class InternalError(AccessError):
 class ProjectMissing(AccessError):
     status = 400
     code = "project_missing"
-    title = "Project missing"
     detail = (
         "Say on which project's account the call is made, in the header X-Project-ID "
         "(an EventSource: in the query, as project_id)."
     )
+    remedy = "nothing; the caller has to say its project"
 
 
 class ProjectInvalid(AccessError):
     status = 400
     code = "project_invalid"
-    title = "Project invalid"
     detail = (
         "X-Project-ID is given once, as 1 to 128 letters, digits, dots, hyphens or underscores."
     )
+    remedy = "nothing; the caller has to send one project id"
 
 
 class InvalidRequest(AccessError):
     status = 422
     code = "invalid_request"
-    title = "Invalid request"
     detail = "The request is not valid; `errors` says where."
+    remedy = "nothing; the caller has to mend the request"
 
 
 class RequestTooLarge(AccessError):
     status = 413
     code = "request_too_large"
-    title = "Request too large"
     detail = "The request's body is larger than this service takes."
+    remedy = "nothing, or raise `MAX_BODY_BYTES`"
 
 
 class IdempotencyKeyReused(AccessError):
     status = 422
     code = "idempotency_key_reused"
-    title = "Idempotency key reused"
     detail = "This Idempotency-Key was given before with another body; a new call needs a new key."
+    remedy = "nothing; the caller has to use a new key"
 
 
 class NotFound(AccessError):
     status = 404
     code = "not_found"
-    title = "Not found"
     detail = "There is nothing at this address."
+    remedy = "nothing, or look at the ingress: `ROOT_PATH`, the path it strips"
 
 
 class MethodNotAllowed(AccessError):
     status = 405
     code = "method_not_allowed"
-    title = "Method not allowed"
     detail = "This address does not take that method."
+    remedy = "nothing; the caller has to use the other method"
 
 
 class Overloaded(AccessError):
     status = 503
     code = "overloaded"
-    title = "Overloaded"
     detail = "Too many calls are under way here; please try again in a moment."
+    remedy = "add replicas, or raise `LLM_MAX_IN_FLIGHT`"
     advice = 1
 
 
 class Draining(AccessError):
     status = 503
     code = "draining"
-    title = "Shutting down"
     detail = "This instance is shutting down; please try again, another one will answer."
+    remedy = "nothing; when it lasts, look why the pod does not end"
     advice = 1
 
 
 class StateUnavailable(AccessError):
     status = 503
     code = "state_unavailable"
-    title = "State unavailable"
     detail = "Nobody can say now whether this call was made before; please try again in a moment."
+    remedy = "bring the Redis of `REDIS_URL` back"
     advice = 5
 
 
@@ -140,22 +146,24 @@ class GatewayError(AccessError):
 class ModelNotAllowed(GatewayError):
     status = 400
     code = "model_not_allowed"
-    title = "Model not allowed"
     detail = "The gateway does not route this model; GET /llm/models lists those it does."
+    remedy = (
+        "add the model to the gateway's config, or tell the caller what `GET /llm/models` lists"
+    )
 
 
 class PromptRejected(GatewayError):
     status = 400
     code = "prompt_rejected"
-    title = "Prompt rejected"
     detail = "The model's provider refused this prompt: it is too long, or a setting is not valid."
+    remedy = "nothing; the caller has to shorten the prompt or change a setting"
 
 
 class RateLimited(GatewayError):
     status = 429
     code = "rate_limited"
-    title = "Rate limited"
     detail = "Too many calls for now; please try again a little later."
+    remedy = "nothing, or raise the limit at the gateway or with the provider"
     advice = 10
     retries = 2
     falls_back = True
@@ -164,8 +172,8 @@ class RateLimited(GatewayError):
 class BudgetExhausted(GatewayError):
     status = 429
     code = "budget_exhausted"
-    title = "Budget exhausted"
     detail = "The budget for this model is used up; please ask the project's owner."
+    remedy = "raise the budget at the gateway, with leave of the project"
     advice = 3600
     falls_back = True
 
@@ -173,8 +181,8 @@ class BudgetExhausted(GatewayError):
 class UpstreamFailed(GatewayError):
     status = 502
     code = "upstream_failed"
-    title = "Provider failed"
     detail = "The model's provider failed to answer; please try again."
+    remedy = "look at the provider's status and at its key in the gateway; the log has its words"
     retries = 1
     falls_back = True
     blames_the_model = True
@@ -183,8 +191,8 @@ class UpstreamFailed(GatewayError):
 class GatewayTimeout(GatewayError):
     status = 504
     code = "gateway_timeout"
-    title = "No answer in time"
     detail = "There was no answer in time; please try again, or ask for a shorter one."
+    remedy = "look at the latency of the provider, then at `LLM_TIMEOUT_SECONDS`"
     # For a timeout of the gateway's own; when the call's deadline is over, nothing is tried.
     retries = 1
     falls_back = True
@@ -194,16 +202,16 @@ class GatewayTimeout(GatewayError):
 class StreamInterrupted(GatewayError):
     status = 502
     code = "stream_interrupted"
-    title = "Stream interrupted"
     detail = "The answer was cut off; what came so far is not complete."
+    remedy = "look at the provider, and for a proxy that closes long connections"
     ends_the_call = True
 
 
 class GatewayKeyRejected(GatewayError):
     status = 502
     code = "gateway_key_rejected"
-    title = "Gateway key rejected"
     detail = "The gateway refused this service's key; the operator has to renew it."
+    remedy = "renew the key in the secret, restart the pod when it comes from a variable"
     ends_the_call = True
     spends_the_budget = False
 
@@ -216,8 +224,8 @@ class GatewayKeyRejected(GatewayError):
 class GatewayUnavailable(GatewayError):
     status = 503
     code = "gateway_unavailable"
-    title = "Gateway unavailable"
     detail = "The gateway to the models cannot be reached; please try again in a moment."
+    remedy = "look at the gateway's container and at `LLM_GATEWAY_URL`"
     advice = 5
     retries = 1
     ends_the_call = True

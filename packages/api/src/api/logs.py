@@ -69,7 +69,12 @@ def call_log(facts: Mapping[str, Any], receipt: list[Attempt]) -> Generator[Call
     try:
         yield line
     except AccessError as error:
-        line.fields = {"outcome": error.code, "status": error.status, "reason": error.reason}
+        line.fields = {
+            "outcome": error.code,
+            "status": error.status,
+            "reason": error.reason,
+            "remedy": error.remedy,
+        }
         error.is_logged = True
         raise
     except Exception as error:

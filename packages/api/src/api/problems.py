@@ -100,6 +100,7 @@ async def handle(request: Request, error: Exception) -> Response:
             outcome=translated.code,
             status=translated.status,
             reason=translated.reason,
+            remedy=translated.remedy,
             path=request.url.path,
             request_id=request.state.trace.request_id,
         )
