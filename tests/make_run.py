@@ -28,6 +28,12 @@ class Run:
         return line
 
 
+def pasted(line: str) -> str:
+    """What a line says when a person pastes it into a shell."""
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 @contextmanager
 def make_run(folder: Path) -> Iterator[Run]:
     """The runner, started in this folder; after the block nothing of it is left."""

@@ -3,18 +3,12 @@
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from make_run import MASTER_KEY, PROVIDER_KEY, Run, processes_with
-
-
-def pasted(line: str) -> str:
-    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
-    return done.stdout
+from make_run import MASTER_KEY, PROVIDER_KEY, Run, pasted, processes_with
 
 
 def test_it_says_who_answers_each_alias(run: Run) -> None:
