@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from api.chat_format import COST_HEADER, StreamDecoder, ending_of, known_cost, tokens_of
+from api.chat_format import COST_HEADER, StreamDecoder, ending_of
+from api.usage import known_cost, tokens_of
 from api.lane import Ending, Read, TokenUsage
 
 
