@@ -11,7 +11,7 @@ from api.chat_format import StreamDecoder
 from api.errors import GatewayTimeout, UpstreamFailed
 from api.lane import Read
 
-USAGE_SECONDS = 5.0
+USAGE_SECONDS = 2.0
 """How long a finished answer is held back for its usage."""
 
 

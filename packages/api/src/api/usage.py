@@ -1,4 +1,4 @@
-"""What an answer was counted and priced at: what the gateway says, or nothing, but never made up."""
+"""What an answer was counted and priced at: as the gateway says, or nothing, but never made up."""
 
 import math
 from typing import TypeGuard
