@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import inf
 
 import httpx
 
@@ -64,23 +65,28 @@ async def keep(response: httpx.Response) -> None:
     if (kept := KEPT.get()) is not None:
         kept.response = response
     kind = response.headers.get("Content-Type", "")
-    stream = response.stream
-    if isinstance(stream, httpx.AsyncByteStream) and not kind.startswith(EVENT_STREAM):
-        response.stream = BoundedBody(stream)
+    limit = inf if kind.startswith(EVENT_STREAM) else MAX_ANSWER_BYTES
+    if isinstance(response.stream, httpx.AsyncByteStream):
+        response.stream = GuardedBody(response.stream, limit)
 
 
-class BoundedBody(httpx.AsyncByteStream):
-    """A body that is refused when it grows larger than any sane answer; events bound themselves."""
+class GuardedBody(httpx.AsyncByteStream):
+    """A body that is refused when it grows too large, and whose cut is not a dead gateway's.
 
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+    Args:
+        limit: in bytes; the events of a stream have a bound of their own.
+    """
+
+    def __init__(self, stream: httpx.AsyncByteStream, limit: float) -> None:
         self._stream = stream
+        self._limit = limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
         try:
             async for read in self._stream:
                 size += len(read)
-                if size > MAX_ANSWER_BYTES:
+                if size > self._limit:
                     raise UpstreamFailed("the answer is too large")
                 yield read
         except httpx.TimeoutException:
