@@ -255,6 +255,15 @@ def leaks(said: str) -> list[str]:
     return [secret for secret in SECRETS if secret in said]
 
 
+async def test_a_finished_answer_is_not_held_back_long_for_its_usage(
+    faults: FaultServer, lane: str
+) -> None:
+    model = f"hang-after-finish--{lane[:4]}-long"
+    settings = settings_for(faults.url, llm_client=lane, llm_timeout_seconds=LONG)
+    async with serving(settings) as service:
+        await stream(service, faults, model, UNCOUNTED)
+
+
 @pytest.mark.parametrize("name", RETRY_AFTERS)
 async def test_an_odd_time_to_come_back_is_no_time_and_a_far_one_is_not_waited_for(
     faults: FaultServer, lane: str, name: str
