@@ -15,10 +15,11 @@ from api.errors import UpstreamFailed
 from api.gateway import Gateway, loop_time
 from api.gateway_key import GatewayKey
 from api.lane import Call, Ending, Lane, Read, TokenUsage
-from api.litellm_answers import raw_response, reads_of_bytes, reads_of_chunks
+from api.litellm_answers import next_of, raw_response, reads_of_chunks
 from api.litellm_lane import LiteLlmLane
 from api.local_models import LocalModels
 from api.main import lane_of
+from api.stream_reads import reads_of_bytes
 from api.wire import WireLane
 from conftest import RunningProvider
 from provider import WORDS
@@ -70,9 +71,10 @@ async def test_the_fast_way_is_there_in_the_pinned_litellm_and_says_what_the_slo
     async with aclosing(await wrapper_of(lane, call_to(model))) as wrapper:
         raw = raw_response(wrapper)
         assert raw is not None, "litellm has changed: the lane would fall back to the slow way"
-        fast = await heard(reads_of_bytes(raw))
+        reads = reads_of_bytes(next_of(raw.aiter_bytes()), raw.headers, loop_time() + 20)
+        fast = await heard(reads)
     async with aclosing(await wrapper_of(lane, call_to(model))) as wrapper:
-        slow = await heard(reads_of_chunks(wrapper))
+        slow = await heard(reads_of_chunks(wrapper, loop_time() + 20))
     async with Gateway(provider.url, GatewayKey(MASTER_KEY)) as gateway:
         wire = await heard(WireLane(gateway).stream(call_to(model)))
     assert fast == wire

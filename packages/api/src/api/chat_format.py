@@ -1,6 +1,5 @@
 """The OpenAI chat format on the wire: our call to a body, the gateway's bytes to an answer."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,28 +9,12 @@ from api.errors import UpstreamFailed
 from api.gateway_answers import NOT_JSON, GatewayProblem, error_of_answer
 from api.lane import Call, Ending, Read, Reply, TokenUsage
 from api.sse import EventDecoder
+from api.usage import NO_USAGE, WireUsage, known_cost, usage_of
 
 COST_HEADER = "x-litellm-response-cost"
 BOOKED_HEADER = "x-llm-access-project-id"
 ANSWERED_HEADER = "x-litellm-model-name"
 DONE = b"[DONE]"
-NO_USAGE = msgspec.Raw(b"null")
-
-
-class TokenDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
-
-
-class WireUsage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    completion_tokens_details: TokenDetails | None = None
-    cost: float | None = None
-
-    def tokens(self) -> TokenUsage | None:
-        details = self.completion_tokens_details
-        reasoning = details.reasoning_tokens if details else None
-        return tokens_of(self.prompt_tokens, self.completion_tokens, reasoning)
 
 
 class WireText(msgspec.Struct):
@@ -44,8 +27,9 @@ class WholeChoice(msgspec.Struct):
 
 
 class WholeAnswer(msgspec.Struct):
-    choices: list[WholeChoice]
+    choices: list[WholeChoice] = []
     usage: msgspec.Raw = NO_USAGE
+    error: GatewayProblem | None = None
 
 
 class ChunkChoice(msgspec.Struct):
@@ -71,21 +55,6 @@ def request_fields(call: Call) -> dict[str, Any]:
     return fields
 
 
-def usage_of(raw: msgspec.Raw) -> WireUsage | None:
-    """The usage, or None: an odd one must not cost the caller an answer that is paid for."""
-    try:
-        return msgspec.json.decode(raw, type=WireUsage | None, strict=False)
-    except NOT_JSON:
-        return None
-
-
-def tokens_of(given: int | None, made: int | None, reasoning: int | None) -> TokenUsage | None:
-    """What was counted; None when a half is missing or makes no sense."""
-    if given is None or made is None or min(given, made) < 0:
-        return None
-    return TokenUsage(given, made, reasoning or 0, given + made)
-
-
 def ending_of(
     finish_reason: str | None,
     tokens: TokenUsage | None,
@@ -104,26 +73,21 @@ def ending_of(
     )
 
 
-def known_cost(cost: float | str | None) -> float | None:
-    """A price in USD; LiteLLM's 0 means that it knows none."""
-    try:
-        price = float(cost or 0)
-    except ValueError:
-        return None
-    return price if math.isfinite(price) and price > 0 else None
-
-
 def decode_reply(body: bytes, headers: Mapping[str, str]) -> Reply:
     """The answer in a 200's body.
 
     Raises:
-        UpstreamFailed: it is not a completion, or does not say how it finished.
+        GatewayError: it holds an error, is not a completion, or does not say how it finished.
     """
     try:
         completion = WHOLE.decode(body)
-        choice = completion.choices[0]
-    except (*NOT_JSON, IndexError) as error:
+    except NOT_JSON as error:
         raise UpstreamFailed(f"not a completion: {error}") from None
+    if completion.error is not None:
+        raise error_of_answer(500, completion.error, {})
+    if not completion.choices:
+        raise UpstreamFailed("a completion without choices")
+    choice = completion.choices[0]
     usage = usage_of(completion.usage)
     cost = known_cost(headers.get(COST_HEADER)) or known_cost(usage.cost if usage else None)
     tokens = usage.tokens() if usage else None
@@ -140,6 +104,12 @@ class StreamDecoder:
         self._headers = headers
         self._finish_reason: str | None = None
         self._usage: WireUsage | None = None
+        self._final = b""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a chunk said how the answer finished; only its usage may be missing then."""
+        return self._finish_reason is not None
 
     def feed(self, read: bytes) -> Read | None:
         """What this read brought; None when it completed no event.
@@ -154,7 +124,8 @@ class StreamDecoder:
         for event in events:
             if event == DONE:
                 return Read(texts, self.ending())
-            self._take(event, texts)
+            if event != self._final:
+                self._take(event, texts)
         return Read(texts)
 
     def _take(self, event: bytes, texts: list[str]) -> None:
@@ -171,6 +142,8 @@ class StreamDecoder:
                 texts.append(choice.delta.content)
             if choice.finish_reason:
                 self._finish_reason = choice.finish_reason
+                # A gateway that sends its last chunk twice would double the text in it.
+                self._final = event
 
     def ending(self) -> Ending:
         """How the stream ended.

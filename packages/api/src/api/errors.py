@@ -216,7 +216,7 @@ class GatewayKeyRejected(GatewayError):
     spends_the_budget = False
 
     def after_renewal(self) -> Self:
-        """The same, where the key's file has changed since: the new key gets one retry."""
+        """The same, where there is another key by now: that one is worth a retry."""
         self.retries = 1
         return self
 

@@ -9,13 +9,13 @@ from typing import Self
 import aiohttp
 import msgspec
 
-from api.errors import GatewayTimeout, GatewayUnavailable, UpstreamFailed
+from api.answer_body import read_whole
+from api.errors import GatewayError, GatewayTimeout, GatewayUnavailable, UpstreamFailed
 from api.gateway_answers import NOT_JSON, error_of_body
 from api.gateway_key import GatewayKey
 
 CONNECT_SECONDS = 5.0
 READINESS_SECONDS = 2.0
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 class ModelId(msgspec.Struct):
@@ -71,30 +71,26 @@ class Gateway:
         Raises:
             GatewayError: it could not be made, or was answered with another status than 200.
         """
-        key = self.key.current()
-        headers = {"Authorization": f"Bearer {key}"}
+        headers: dict[str, str] = {}
         if body is not None:
             headers["Content-Type"] = "application/json"
         if traceparent is not None:
             headers["traceparent"] = traceparent
-        try:
-            async with until(deadline):
-                response = await self._session.request(
-                    method, self.url + path, data=body, headers=headers, allow_redirects=False
-                )
+        with self.key.in_use() as key:
+            headers["Authorization"] = f"Bearer {key}"
+            try:
+                async with until(deadline):
+                    response = await self._session.request(
+                        method, self.url + path, data=body, headers=headers, allow_redirects=False
+                    )
+            except (aiohttp.ClientError, OSError) as error:
+                raise GatewayUnavailable(f"{type(error).__name__}: {error}"[:300]) from None
             try:
                 if response.status != 200:
-                    async with until(deadline):
-                        answer = await read_whole(response)
-                    error = error_of_body(response.status, answer, response.headers)
-                    raise self.key.judge(error, key)
+                    raise await error_of_response(response, deadline)
                 yield response
             finally:
                 response.close()
-        except aiohttp.ClientPayloadError as cut:
-            raise UpstreamFailed(f"the answer was cut: {cut}") from None
-        except (aiohttp.ClientError, OSError) as failure:
-            raise GatewayUnavailable(f"{type(failure).__name__}: {failure}") from None
 
     async def models(self) -> list[str]:
         """The aliases this service's key may use, in the gateway's order.
@@ -103,8 +99,8 @@ class Gateway:
             GatewayError: the gateway did not say.
         """
         deadline = loop_time() + CONNECT_SECONDS
-        async with self.request("GET", "/models", deadline=deadline) as response, until(deadline):
-            body = await read_whole(response)
+        async with self.request("GET", "/models", deadline=deadline) as response:
+            body = await read_whole(response, deadline)
         try:
             listed = msgspec.json.decode(body, type=ModelList)
         except NOT_JSON as error:
@@ -124,6 +120,15 @@ class Gateway:
             return False
 
 
+async def error_of_response(response: aiohttp.ClientResponse, deadline: float) -> GatewayError:
+    """The error of another status than 200; when its body was cut, the status says enough."""
+    try:
+        body = await read_whole(response, deadline)
+    except UpstreamFailed:
+        body = b""
+    return error_of_body(response.status, body, response.headers)
+
+
 @asynccontextmanager
 async def until(deadline: float) -> AsyncGenerator[None]:
     """Bounds what is done in the block by a deadline in the loop's time.
@@ -138,20 +143,6 @@ async def until(deadline: float) -> AsyncGenerator[None]:
         if timeout.expired():
             raise GatewayTimeout("the deadline is over") from None
         raise
-
-
-async def read_whole(response: aiohttp.ClientResponse) -> bytes:
-    """The answer's body.
-
-    Raises:
-        UpstreamFailed: it is larger than any sane answer.
-    """
-    body = bytearray()
-    async for read in response.content.iter_any():
-        body += read
-        if len(body) > MAX_ANSWER_BYTES:
-            raise UpstreamFailed("the answer is too large")
-    return bytes(body)
 
 
 def loop_time() -> float:

@@ -102,7 +102,7 @@ def error_of_answer(
 def reason_for_the_log(status: int, kind: str, message: str) -> str:
     """The gateway's words, but not where they may repeat the prompt they refuse."""
     about_the_prompt = status in (400, 413, 422) and not NO_SUCH_MODEL.search(message)
-    return f"{status} {kind}" if about_the_prompt else f"{status} {kind}: {message}"[:300]
+    return (f"{status} {kind}" if about_the_prompt else f"{status} {kind}: {message}")[:300]
 
 
 def error_without_object(status: int, headers: Mapping[str, str]) -> GatewayError:
@@ -123,8 +123,9 @@ def error_without_object(status: int, headers: Mapping[str, str]) -> GatewayErro
 
 def http_status(code: str | int | None, status: int) -> int:
     """The HTTP status that an error object names, else the answer's own."""
-    text = str(code)
-    return int(text) if text.isdecimal() and 400 <= int(text) <= 599 else status
+    if isinstance(code, str):
+        code = int(code) if len(code) == 3 and code.isdecimal() else None
+    return code if code is not None and 400 <= code <= 599 else status
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -1,10 +1,12 @@
 """The key for the gateway; one that comes from a file is read again when the file changes."""
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from api.errors import GatewayError, GatewayKeyRejected
+from api.errors import GatewayKeyRejected
 
 KEY = re.compile(r"[\x21-\x7e]+")
 
@@ -44,11 +46,21 @@ class GatewayKey:
         """
         return cls(checked_key(file.read_text()), file)
 
-    def judge(self, error: GatewayError, used: str) -> GatewayError:
-        """The same error; where it refuses a key that was renewed since, the new one gets a try."""
-        if isinstance(error, GatewayKeyRejected) and self.current() != used:
-            return error.after_renewal()
-        return error
+    @contextmanager
+    def in_use(self) -> Generator[str]:
+        """The key for what is done in the block.
+
+        Raises:
+            GatewayKeyRejected: as the block did; where the file has another key by now, that one is
+                worth a retry.
+        """
+        key = self.current()
+        try:
+            yield key
+        except GatewayKeyRejected as error:
+            if self.current() != key:
+                error.after_renewal()
+            raise
 
     def current(self) -> str:
         """The key; the last good one while its file cannot be read or holds none."""

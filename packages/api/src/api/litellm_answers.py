@@ -1,10 +1,13 @@
 """litellm's objects to ours: the stream under its wrapper, its chunks, its usage."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from api.chat_format import COST_HEADER, StreamDecoder, ending_of, known_cost, tokens_of
-from api.lane import Ending, Read, TokenUsage
+from api.chat_format import ending_of
+from api.errors import UpstreamFailed
+from api.lane import Ending, Read, Reply, TokenUsage
+from api.litellm_errors import our_errors
+from api.usage import tokens_of
 
 
 def raw_response(wrapper: Any) -> Any | None:
@@ -13,36 +16,47 @@ def raw_response(wrapper: Any) -> Any | None:
     return response if hasattr(response, "aiter_bytes") else None
 
 
-async def reads_of_bytes(response: Any) -> AsyncGenerator[Read]:
-    """The fast way: the gateway's own bytes, as in the other lane."""
-    decoder = StreamDecoder(response.headers)
-    async for read in response.aiter_bytes():
-        if (brought := decoder.feed(read)) is not None:
-            yield brought
-            if brought.ending is not None:
-                return
-    yield Read([], decoder.ending())
+def next_of(reads: AsyncIterator[bytes]) -> Callable[[float], Awaitable[bytes]]:
+    """The reads of the gateway's own bytes, as `reads_of_bytes` asks for them."""
+
+    async def next_read(deadline: float) -> bytes:
+        async with our_errors(deadline):
+            return await anext(reads, b"")
+
+    return next_read
 
 
-async def reads_of_chunks(wrapper: Any) -> AsyncGenerator[Read]:
+async def reads_of_chunks(wrapper: Any, deadline: float) -> AsyncGenerator[Read]:
     """The slow way, for what is not the OpenAI wire: litellm's own chunks."""
     finish_reason, usage = None, None
-    async for chunk in wrapper:
+    while True:
+        async with our_errors(deadline):
+            chunk = await anext(wrapper, None)
+        if chunk is None:
+            break
         usage = getattr(chunk, "usage", None) or usage
         choices = chunk.choices
         finish_reason = (choices and choices[0].finish_reason) or finish_reason
         text = choices and choices[0].delta.content
         yield Read([text] if text else [])
-    yield Read([], ending_of_objects(finish_reason, usage, {}))
+    yield Read([], ending_of_objects(finish_reason, usage))
 
 
-def ending_of_objects(finish_reason: str | None, usage: Any, headers: Mapping[str, str]) -> Ending:
-    """The ending in litellm's objects.
+def reply_of_object(response: Any) -> Reply:
+    """The slow way for a whole answer.
 
     Raises:
-        UpstreamFailed: nothing says how the answer finished.
+        UpstreamFailed: it is none, or nothing says how it finished.
     """
-    return ending_of(finish_reason, counted(usage), known_cost(headers.get(COST_HEADER)), headers)
+    if not response.choices:
+        raise UpstreamFailed("a completion without choices")
+    choice = response.choices[0]
+    ending = ending_of_objects(choice.finish_reason, getattr(response, "usage", None))
+    return Reply(choice.message.content or "", ending)
+
+
+def ending_of_objects(finish_reason: str | None, usage: Any) -> Ending:
+    return ending_of(finish_reason, counted(usage), None, {})
 
 
 def counted(usage: Any) -> TokenUsage | None:

@@ -4,10 +4,12 @@ litellm's classes say little: a refused connection is an InternalServerError, a 
 BadRequestError. What the gateway answered is further down the chain of exceptions.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from api.errors import GatewayError, GatewayTimeout, GatewayUnavailable, UpstreamFailed
+from api.gateway import until
 from api.gateway_answers import GatewayProblem, error_of_answer
 
 CONNECT_TIMEOUTS = {"httpx.ConnectTimeout", "aiohttp.ConnectionTimeoutError"}
@@ -39,6 +41,16 @@ def error_of_exception(error: Exception) -> GatewayError:
         answered = None if headers else GatewayProblem(message=str(error))
         return error_of_answer(status, answered, headers)
     return UpstreamFailed(reason)
+
+
+@asynccontextmanager
+async def our_errors(deadline: float) -> AsyncGenerator[None]:
+    """Bounds the block by the deadline; whatever litellm raises becomes one of our errors."""
+    try:
+        async with until(deadline):
+            yield
+    except Exception as error:  # noqa: BLE001 -- litellm raises a bare Exception too
+        raise error_of_exception(error) from None
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -4,30 +4,29 @@ The only importer of litellm, and that off the start path. What keeps it honest:
 
 1. `max_retries=0`: litellm would retry on its own, and several times over.
 2. Metadata goes in `extra_body`, in a fresh object: `metadata=` never leaves the process.
-3. Streams are read as bytes under litellm's wrapper, which costs many times as much for a chunk
-   and invents a `finish_reason` when a stream is cut. A test holds the pinned version to it.
+3. Answers are read from the gateway's own bytes: litellm invents a `finish_reason` for one that
+   is cut, and its wrapper of a stream costs many times as much for a chunk. A test holds the
+   pinned version to it.
 """
 
 import asyncio
 import os
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from functools import cache
 from typing import Any
 
 import httpx
 
 from api.chat_format import request_fields
-from api.gateway import CONNECT_SECONDS, until
+from api.errors import GatewayError
+from api.gateway import CONNECT_SECONDS
 from api.gateway_key import GatewayKey
 from api.lane import Call, Read, Reply
-from api.litellm_answers import (
-    ending_of_objects,
-    raw_response,
-    reads_of_bytes,
-    reads_of_chunks,
-)
-from api.litellm_errors import error_of_exception
+from api.litellm_answers import next_of, raw_response, reads_of_chunks, reply_of_object
+from api.litellm_errors import our_errors
+from api.litellm_http import keeping, tame
+from api.stream_reads import reads_of_bytes
 
 
 @cache
@@ -40,9 +39,8 @@ def load_litellm() -> Any:
 
     litellm.telemetry = False
     litellm.suppress_debug_info = True
-    client = BaseOpenAILLM.get_async_http_client()
-    client.follow_redirects = False  # a redirect would take the prompt, and the key, elsewhere
-    litellm.aclient_session = client
+    litellm.aclient_session = BaseOpenAILLM.get_async_http_client()
+    tame(litellm.aclient_session)
     return litellm
 
 
@@ -71,52 +69,44 @@ class LiteLlmLane:
 
     async def complete(self, call: Call) -> Reply:
         """See `Lane.complete`."""
-        async with self._our_errors(call.deadline):
-            response = await self._ask(call)
-            choice = response.choices[0]
-            headers = getattr(response, "_response_headers", None) or {}
-            ending = ending_of_objects(
-                choice.finish_reason, getattr(response, "usage", None), headers
-            )
-        return Reply(choice.message.content or "", ending)
+        with keeping() as kept:
+            try:
+                answer = await self._ask(call)
+            except GatewayError:
+                # litellm fails on oddities of an answer that are not worth its loss.
+                if (reply := kept.reply()) is None:
+                    raise
+                return reply
+            return kept.reply() or reply_of_object(answer)
 
     async def stream(self, call: Call) -> AsyncGenerator[Read]:
         """See `Lane.stream`."""
-        async with self._our_errors(call.deadline):
-            wrapper = await self._ask(call, stream=True, stream_options={"include_usage": True})
+        wrapper = await self._ask(call, stream=True, stream_options={"include_usage": True})
         async with aclosing(wrapper):
             raw = raw_response(wrapper)
-            reads = reads_of_chunks(wrapper) if raw is None else reads_of_bytes(raw)
+            if raw is None:
+                reads = reads_of_chunks(wrapper, call.deadline)
+            else:
+                reads = reads_of_bytes(next_of(raw.aiter_bytes()), raw.headers, call.deadline)
             async with aclosing(reads):
-                ended = False
-                while not ended:
-                    async with self._our_errors(call.deadline):
-                        read = await anext(reads)
+                async for read in reads:
                     yield read
-                    ended = read.ending is not None
 
     async def _ask(self, call: Call, **more: Any) -> Any:
-        await self.warm_up()
-        fields: dict[str, Any] = {"model": call.alias}
-        if self._url is not None and self._key is not None:
-            fields = {
-                "model": f"openai/{call.alias}",
-                "api_base": self._url,
-                "api_key": self._key.current(),
-                "extra_body": {"metadata": call.attribution.metadata()},
-                "extra_headers": {"traceparent": call.traceparent},
-            }
-        return await load_litellm().acompletion(
-            **fields, **request_fields(call), **more, max_retries=0, timeout=self._timeout
-        )
+        if self._url is None or self._key is None:
+            return await self._call(call, more | {"model": call.alias})
+        fields = {
+            "model": f"openai/{call.alias}",
+            "api_base": self._url,
+            "extra_body": {"metadata": call.attribution.metadata()},
+            "extra_headers": {"traceparent": call.traceparent},
+        }
+        with self._key.in_use() as key:
+            return await self._call(call, more | fields | {"api_key": key})
 
-    @asynccontextmanager
-    async def _our_errors(self, deadline: float) -> AsyncGenerator[None]:
-        """Bounds the block by the deadline; whatever litellm raises becomes one of our errors."""
-        used = self._key.current() if self._key else ""
-        try:
-            async with until(deadline):
-                yield
-        except Exception as error:  # noqa: BLE001 -- litellm raises a bare Exception too
-            ours = error_of_exception(error)
-            raise (self._key.judge(ours, used) if self._key else ours) from None
+    async def _call(self, call: Call, fields: dict[str, Any]) -> Any:
+        async with our_errors(call.deadline):
+            await self.warm_up()
+            return await load_litellm().acompletion(
+                **fields, **request_fields(call), max_retries=0, timeout=self._timeout
+            )

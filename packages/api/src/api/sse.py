@@ -13,9 +13,12 @@ class EventDecoder:
     """Takes bytes as they arrive and gives back the `data` of each event they complete."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._line = bytearray()
         self._data: list[bytes] = []
+        self._data_bytes = 0
+        """Those of `_data`, with a line end for each, so that endless empty lines count too."""
         self._started = False
+        self._after_cr = False
 
     def feed(self, read: bytes) -> list[bytes]:
         """The data of the events that this read completes, oldest first.
@@ -25,32 +28,46 @@ class EventDecoder:
         """
         events: list[bytes] = []
         for line in self._lines(read):
+            self._check_size(len(line))
             if line.startswith(b"data:"):
-                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+                self._take(line[6:] if line[5:6] == b" " else line[5:])
             elif line == b"data":
-                self._data.append(b"")
+                self._take(b"")
             elif not line and self._data:
                 if data := b"\n".join(self._data):
                     events.append(data)
                 self._data = []
-        if len(self._rest) + sum(map(len, self._data)) > MAX_EVENT_BYTES:
-            raise UpstreamFailed("an event of the stream is too large")
+                self._data_bytes = 0
+        self._check_size(len(self._line))
         return events
 
+    def _take(self, data: bytes) -> None:
+        self._data.append(data)
+        self._data_bytes += len(data) + 1
+
+    def _check_size(self, line_bytes: int) -> None:
+        if self._data_bytes + line_bytes > MAX_EVENT_BYTES:
+            raise UpstreamFailed("an event of the stream is too large")
+
     def _lines(self, read: bytes) -> list[bytes]:
-        text = self._rest + read
         if not self._started:
-            if len(text) < len(BOM) and BOM.startswith(text):
-                self._rest = text
+            read = bytes(self._line) + read
+            self._line.clear()
+            if len(read) < len(BOM) and BOM.startswith(read):
+                self._line += read
                 return []
-            text = text.removeprefix(BOM)
+            read = read.removeprefix(BOM)
             self._started = True
-        if b"\r" not in text:
-            *lines, self._rest = text.split(b"\n")
-            return lines
-        # A trailing CR may be the first half of a CRLF that the next read completes.
-        held = b"\r" if text.endswith(b"\r") else b""
-        text = text.removesuffix(held).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, rest = text.split(b"\n")
-        self._rest = rest + held
+        if not read:
+            return []
+        if self._after_cr:
+            read = read.removeprefix(b"\n")
+        self._after_cr = read.endswith(b"\r")
+        if b"\r" in read:
+            read = read.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, rest = read.split(b"\n")
+        if lines and self._line:
+            lines[0] = bytes(self._line) + lines[0]
+            self._line.clear()
+        self._line += rest
         return lines

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from functools import partial
 from typing import Any
 
 import aiohttp
 import msgspec
 
-from api.chat_format import StreamDecoder, decode_reply, request_fields
-from api.gateway import Gateway, read_whole, until
+from api.answer_body import next_read, read_whole
+from api.chat_format import decode_reply, request_fields
+from api.gateway import Gateway
 from api.lane import Call, Read, Reply
+from api.stream_reads import reads_of_bytes
 
 PATH = "/chat/completions"
 DRAIN_SECONDS = 0.05
@@ -28,23 +31,16 @@ class WireLane:
     async def complete(self, call: Call) -> Reply:
         """See `Lane.complete`."""
         async with self._request(call, encode(call)) as response:
-            async with until(call.deadline):
-                body = await read_whole(response)
-            return decode_reply(body, response.headers)
+            return decode_reply(await read_whole(response, call.deadline), response.headers)
 
     async def stream(self, call: Call) -> AsyncGenerator[Read]:
         """See `Lane.stream`."""
         body = encode(call, stream=True, stream_options={"include_usage": True})
         async with self._request(call, body) as response:
-            decoder = StreamDecoder(response.headers)
-            while True:
-                async with until(call.deadline):
-                    read = await response.content.readany()
-                brought = decoder.feed(read) if read else Read([], decoder.ending())
-                if brought is not None:
-                    yield brought
-                    if brought.ending is not None:
-                        break
+            next_of = partial(next_read, response)
+            async with aclosing(reads_of_bytes(next_of, response.headers, call.deadline)) as reads:
+                async for read in reads:
+                    yield read
             await drain(response)
 
     def _request(
