@@ -22,7 +22,8 @@ from running import (
 )
 
 THROUGH_LITELLM = [
-    # model, status, code, attempts on the requested model, answered by a fallback
+    # model, status, code, attempts on the requested model, answered by a fallback; of the attempts
+    # those that reach the provider are counted there
     ("nosuch", 400, "model_not_allowed", 1, False),
     ("context", 400, "prompt_rejected", 1, False),
     ("badparam", 400, "prompt_rejected", 1, False),
@@ -39,12 +40,15 @@ THROUGH_LITELLM = [
     ("status-529", 502, "upstream_failed", 2, True),
     ("refused", 502, "upstream_failed", 2, True),
     ("hang", 504, "gateway_timeout", 2, True),
-]
-WHOLE_ONLY = [
     ("html", 502, "upstream_failed", 2, True),
     ("garbage", 502, "upstream_failed", 2, True),
-    ("cut", 502, "upstream_failed", 2, True),
 ]
+WHOLE_ONLY = [
+    ("cut", 502, "upstream_failed", 2, True),
+    ("cutclean", 502, "upstream_failed", 2, True),
+]
+ENDS_AT_THE_GATEWAY = {"nosuch", "limited", "broke", "refused"}
+SLOWEST_SECONDS = 10.0
 SECRETS = ("secret upstream detail", "sk-", "litellm", "OpenAIException", "127.0.0.1")
 
 
@@ -89,23 +93,42 @@ async def check_problem(r: Any, status: int, code: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("model", "status", "code", "tries"), [row[:4] for row in THROUGH_LITELLM])
 async def test_what_litellm_answers_has_one_name(
-    gateway: RunningGateway, lane: str, model: str, status: int, code: str, tries: int
+    gateway: RunningGateway,
+    provider: RunningProvider,
+    lane: str,
+    model: str,
+    status: int,
+    code: str,
+    tries: int,
 ) -> None:
-    async with serving(settings_for(gateway.url, llm_client=lane)) as service:
+    prompt = f"one name for {model}, {lane}"
+    async with serving_alone(settings_for(gateway.url, llm_client=lane)) as service:
         await use_up(service, model)
-        for body in await both_ways(service, status, code, model=model, prompt=f"{model}, {lane}"):
+        began = time.monotonic()
+        for body in await both_ways(service, status, code, model=model, prompt=prompt):
             assert [a["outcome"] for a in body["attempts"]] == [code] * tries
             assert [a["status"] for a in body["attempts"]] == [status] * tries
+        assert time.monotonic() - began < SLOWEST_SECONDS
+    asked = 0 if model in ENDS_AT_THE_GATEWAY else 2 * tries
+    assert len(provider.seen.for_prompt(prompt)) == asked, "whole and streamed"
 
 
 @pytest.mark.parametrize(("model", "status", "code", "tries"), [row[:4] for row in WHOLE_ONLY])
 async def test_a_broken_answer_has_one_name(
-    gateway: RunningGateway, lane: str, model: str, status: int, code: str, tries: int
+    gateway: RunningGateway,
+    provider: RunningProvider,
+    lane: str,
+    model: str,
+    status: int,
+    code: str,
+    tries: int,
 ) -> None:
-    async with serving(settings_for(gateway.url, llm_client=lane)) as service:
-        async with service.post("/llm/complete", model=model, prompt=f"{model}, {lane}") as r:
+    prompt = f"broken {model}, {lane}"
+    async with serving_alone(settings_for(gateway.url, llm_client=lane)) as service:
+        async with service.post("/llm/complete", model=model, prompt=prompt) as r:
             body = await check_problem(r, status, code)
     assert [a["outcome"] for a in body["attempts"]] == [code] * tries
+    assert len(provider.seen.for_prompt(prompt)) == tries
 
 
 @pytest.mark.parametrize(
@@ -121,7 +144,7 @@ async def test_a_fallback_answers_only_where_the_contract_says_so(
     replaced: bool,
 ) -> None:
     settings = settings_for(gateway.url, llm_client=lane, llm_fallback_models=("openai/priced",))
-    async with serving(settings) as service:
+    async with serving_alone(settings) as service:
         await use_up(service, model)
         async with service.post("/llm/complete", model=model, prompt=f"{model}, {lane}") as r:
             body = await r.json()
@@ -236,7 +259,7 @@ async def test_what_is_not_litellm_has_a_name_too(
     lane: str, response: dict[str, Any], status: int, code: str
 ) -> None:
     async with gateway_that_answers(**response) as url:
-        async with serving(settings_for(url, llm_client=lane)) as service:
+        async with serving_alone(settings_for(url, llm_client=lane)) as service:
             await both_ways(service, status, code, prompt="not litellm")
 
 
@@ -246,7 +269,7 @@ async def test_a_redirect_takes_neither_prompt_nor_key_elsewhere(
     prompt = f"redirect, {lane}"
     elsewhere = {"status": 307, "headers": {"Location": f"{provider.url}/chat/completions"}}
     async with gateway_that_answers(**elsewhere) as url:
-        async with serving(settings_for(url, llm_client=lane)) as service:
+        async with serving_alone(settings_for(url, llm_client=lane)) as service:
             for path in ("/llm/complete", "/llm/stream"):
                 async with service.post(path, prompt=prompt) as r:
                     await check_problem(r, 502, "upstream_failed")

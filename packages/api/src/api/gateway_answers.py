@@ -30,6 +30,7 @@ NO_SUCH_MODEL = re.compile(r"invalid model name|model not allowed|not a valid mo
 OUT_OF_BUDGET = re.compile(r"crossed budget|budget has been exceeded", re.IGNORECASE)
 TIMED_OUT = re.compile(r"litellm\.Timeout|Timeout on reading data")
 RETRY_AFTER_NAMES = ("retry-after", "llm_provider-retry-after")
+SENSELESS_SECONDS = 1e9
 
 
 NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -134,13 +135,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     Source: RFC 9110, section 10.2.3.
     """
     for name in RETRY_AFTER_NAMES:
-        value = headers.get(name, "").strip()
-        if value.isascii() and value.isdecimal() and len(value) <= 9:
-            return float(value)
-        try:
-            at = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):
-            continue
-        if at.tzinfo is not None:
-            return max(0.0, (at - datetime.now(UTC)).total_seconds())
+        seconds = seconds_of(headers.get(name, "").strip())
+        if seconds is not None and seconds < SENSELESS_SECONDS:
+            return max(0.0, seconds)
     return None
+
+
+def seconds_of(value: str) -> float | None:
+    if value.isascii() and value.isdecimal():
+        return float(value[:20])
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return None if at.tzinfo is None else (at - datetime.now(UTC)).total_seconds()

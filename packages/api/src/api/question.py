@@ -66,9 +66,13 @@ def alias_of(model: str) -> str:
 
 
 def status_of(finish_reason: str, *, has_text: bool) -> Status:
-    """How honest an answer can be about itself; an empty one is never a silent success."""
+    """How honest an answer can be about itself; an empty one is never a silent success.
+
+    Complete is what the model ended by itself: with `length` it was cut off, with `tool_calls` it
+    wants to go on with a tool, and of what we do not know we cannot say that it is whole.
+    """
     if finish_reason == "content_filter":
         return "filtered"
     if not has_text:
         return "empty"
-    return "truncated" if finish_reason == "length" else "complete"
+    return "complete" if finish_reason == "stop" else "truncated"

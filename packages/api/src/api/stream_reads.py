@@ -29,8 +29,12 @@ async def reads_of_bytes(
         GatewayError: the gateway reports one, or the stream was cut.
     """
     decoder = StreamDecoder(headers)
+    now = asyncio.get_running_loop().time
     while True:
         was_finished = decoder.is_finished
+        # Where the reader is slower than the gateway, nobody waits for a read any more.
+        if now() >= deadline and not was_finished:
+            raise GatewayTimeout("the deadline is over")
         try:
             read = await next_read(deadline)
         except (UpstreamFailed, GatewayTimeout):
@@ -43,4 +47,4 @@ async def reads_of_bytes(
             if brought.ending is not None:
                 return
         if decoder.is_finished and not was_finished:
-            deadline = min(deadline, asyncio.get_running_loop().time() + USAGE_SECONDS)
+            deadline = min(deadline, now() + USAGE_SECONDS)
