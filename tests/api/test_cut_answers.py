@@ -4,7 +4,7 @@ import pytest
 
 from provider import WORDS
 from reading import read_stream, text_of
-from running import RunningGateway, serving, settings_for
+from running import RunningGateway, serving_alone, settings_for
 
 
 @pytest.mark.parametrize("model", ["cutclean", "cut-clean", "anthropic-cutclean", "cut"])
@@ -12,7 +12,7 @@ async def test_a_stream_that_was_cut_is_interrupted(
     gateway: RunningGateway, lane: str, model: str
 ) -> None:
     settings = settings_for(gateway.url, llm_client=lane, llm_fallback_models=("ok",))
-    async with serving(settings) as service:
+    async with serving_alone(settings) as service:
         async with service.post("/llm/stream", model=model, prompt=f"{model}, {lane}") as r:
             events = await read_stream(r)
     error = events[-1]
@@ -27,7 +27,7 @@ async def test_an_answer_without_a_word_is_a_failure_with_its_status(
     gateway: RunningGateway, lane: str, model: str, path: str
 ) -> None:
     settings = settings_for(gateway.url, llm_client=lane)
-    async with serving(settings) as service:
+    async with serving_alone(settings) as service:
         async with service.post(path, model=model, prompt=f"{model}, {lane}") as r:
             body = await r.json()
     assert (r.status, body["code"]) == (502, "upstream_failed")
@@ -35,7 +35,7 @@ async def test_an_answer_without_a_word_is_a_failure_with_its_status(
 
 
 async def test_a_whole_answer_that_was_cut_is_a_failure(gateway: RunningGateway, lane: str) -> None:
-    async with serving(settings_for(gateway.url, llm_client=lane)) as service:
+    async with serving_alone(settings_for(gateway.url, llm_client=lane)) as service:
         async with service.post("/llm/complete", model="cut-clean", prompt=f"cut, {lane}") as r:
             body = await r.json()
     assert (r.status, body["code"]) == (502, "upstream_failed")
