@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -77,6 +79,7 @@ async def both_ways(service: Service, status: int, code: str, **body: Any) -> li
 
 async def check_problem(r: Any, status: int, code: str) -> dict[str, Any]:
     assert r.status == status, await r.text()
+    assert (r.version, r.reason) == (aiohttp.HttpVersion11, HTTPStatus(status).phrase)
     assert r.content_type == "application/problem+json"
     body: dict[str, Any] = await r.json()
     assert (body["code"], body["status"]) == (code, status)

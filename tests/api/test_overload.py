@@ -4,10 +4,12 @@ import asyncio
 import json
 import socket
 import time
+from contextlib import suppress
 
 import pytest
 from aiohttp import web
 
+from api.server import listen
 from conftest import RunningProvider
 from gateway.openai_wire import chunk, last_chunks
 from provider import WORDS
@@ -128,6 +130,23 @@ async def test_a_reader_slower_than_the_gateway_gets_every_character() -> None:
             events = await read_stream(r)
     assert text_of(events) == "".join(words)
     assert events[-1].name == "done"
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux drops it for us")
+async def test_the_connection_of_a_client_that_reads_nothing_is_dropped() -> None:
+    with listen("127.0.0.1", 0, unread_seconds=1) as listener, socket.socket() as client:
+        listener.listen()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(listener.getsockname())
+        server, _ = listener.accept()
+        with server:
+            server.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    server.send(b"x" * 65536)
+            async with asyncio.timeout(15):
+                while server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                    await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize("path", ["/llm/complete", "/llm/stream"])

@@ -1,12 +1,14 @@
 """A whole answer for one client or, where the call has a name, for all who ask for it."""
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.attribution import ProjectId
 from api.call_key import call_key, idempotency_key
 from api.problems import server_timing
-from api.schemas import Completion, CompletionRequest
+from api.schemas import Attempt, Completion, CompletionRequest
 from api.state import Parts, caller_of, trace_of
 from api.waiting import while_wanted
 
@@ -35,14 +37,14 @@ async def completed(
     name = idempotency_key(request)
     if name is None:
         completion = await while_wanted(request, here.admission, answer())
-        return as_json(encoded(completion), timing_of(completion))
+        return as_json(encoded(completion), timing_of(completion.attempts))
 
     timing = "replayed"
 
     async def work() -> bytes:
         nonlocal timing
         completion = await answer()
-        timing = timing_of(completion)
+        timing = timing_of(completion.attempts)
         return encoded(completion)
 
     key = call_key("complete", project, caller_of(request), body, name)
@@ -58,10 +60,11 @@ def encoded(completion: Completion) -> bytes:
     return completion.model_dump_json().encode()
 
 
-def timing_of(completion: Completion) -> str:
+def timing_of(receipt: Sequence[Attempt]) -> str:
+    """`Server-Timing` of an answer that these attempts led to."""
     return server_timing(
-        wait_ms=sum(attempt.wait_ms for attempt in completion.attempts),
-        gateway_ms=sum(attempt.duration_ms for attempt in completion.attempts),
+        wait_ms=sum(attempt.wait_ms for attempt in receipt),
+        gateway_ms=sum(attempt.duration_ms for attempt in receipt),
     )
 
 

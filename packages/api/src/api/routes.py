@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api import call_key
-from api.completing import completed
+from api.completing import completed, timing_of
 from api.event_stream import EventStream
 from api.project import Project, in_openapi
 from api.question import alias_of
@@ -79,11 +79,15 @@ async def stream_for_event_source(events: OpenedByQuery) -> EventStream:
 
 
 @router.get("/test", openapi_extra=UNNAMED)
-async def test(request: Request, project: Project, here: Here) -> SelfTestReport:
+async def test(
+    request: Request, response: Response, project: Project, here: Here
+) -> SelfTestReport:
     """Makes one small real call and says, check by check, what it proved."""
     with here.admission.admitted():
         work = run_test(here.llm, project, here.settings.solution, trace_of(request))
-        return await while_wanted(request, here.admission, work)
+        report = await while_wanted(request, here.admission, work)
+    response.headers["Server-Timing"] = timing_of(report.attempts)
+    return report
 
 
 @router.get("/models", openapi_extra=UNNAMED)

@@ -11,6 +11,7 @@ from api.admission import Admission
 
 GRACE_SECONDS = 25.0
 LAST_WORDS_SECONDS = 2.0
+UNREAD_SECONDS = 30.0
 
 
 class Server(uvicorn.Server):
@@ -52,8 +53,12 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, unread_seconds: float = UNREAD_SECONDS) -> socket.socket:
     """A listening socket; port 0 takes a free one.
+
+    Args:
+        unread_seconds: how long a client may leave unread what was sent; then its connection is
+            dropped (Linux). So a client that vanished without a word is noticed, too.
 
     Raises:
         OSError: the address cannot be had.
@@ -62,6 +67,9 @@ def listen(host: str, port: int) -> socket.socket:
     # 2. The protocol by name: without it asyncio leaves Nagle on, and answers wait for an ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        milliseconds = int(unread_seconds * 1000)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
     try:
         listener.bind((host, port))
     except OSError:
