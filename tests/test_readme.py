@@ -83,7 +83,8 @@ def test_the_table_of_failures_is_the_tree_of_errors() -> None:
         assert int(status) == error.status, code
         assert cause, code
         assert operator == error.remedy, code
-        assert issubclass(error, GatewayError) or done in {"no call made", "nothing"}, code
+        first = done.partition(";")[0]
+        assert issubclass(error, GatewayError) or first in {"no call made", "nothing"}, code
         if issubclass(error, GatewayError):
             retries = re.match(r"(\d) retr", done)
             assert (int(retries[1]) if retries else 0) == error.retries, code

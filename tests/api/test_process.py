@@ -321,6 +321,12 @@ async def test_each_call_is_one_line_that_holds_no_key_no_prompt_and_no_answer(
     assert [call["level"] for call in calls].count("warning") == 4
     assert calls[0]["attempts"] == ["ok:ok"]
     assert calls[2]["attempts"] == ["context:prompt_rejected (400 invalid_request_error)"]
+    assert [call["attempts"] for call in calls[-3:]] == [
+        ["silent-30:cancelled"],
+        ["silent-30:cancelled"],
+        ["drip:cancelled"],
+    ]
+    assert all(call["remedy"] for call in calls if call["level"] == "warning" and "reason" in call)
     said = api.said("stdout") + api.said("stderr")
     assert [secret for secret in (KEY, PROMPT, ANSWER, "Paris") if secret in said] == []
     assert "Traceback" not in said

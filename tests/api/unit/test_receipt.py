@@ -172,9 +172,7 @@ async def test_once_answered_a_timeout_stays_a_timeout_and_is_not_tried_again() 
     assert call.asked == [ASKED]
 
 
-@pytest.mark.parametrize(
-    "error", [ValueError("a bug"), asyncio.CancelledError(), KeyboardInterrupt(), TimeoutError()]
-)
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt(), TimeoutError()])
 @pytest.mark.parametrize("answered", [False, True])
 async def test_what_is_not_the_gateways_failure_passes_through_untouched(
     error: BaseException, answered: bool
@@ -185,6 +183,26 @@ async def test_what_is_not_the_gateways_failure_passes_through_untouched(
     assert raised.value is error
     assert call.asked == [ASKED]
     assert call.attempts.receipt == []
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit()])
+async def test_an_attempt_that_nobody_waits_for_any_more_is_in_the_receipt(
+    error: BaseException,
+) -> None:
+    call = ScriptedCall(BudgetExhausted(), error)
+    with pytest.raises(type(error)):
+        await call.run()
+    assert call.outcomes() == [(ASKED, "budget_exhausted", 429), (FIRST, "cancelled", 499)]
+
+
+async def test_an_answered_attempt_is_not_cancelled_by_what_comes_after_it() -> None:
+    call = ScriptedCall("Paris")
+    with pytest.raises(GeneratorExit):
+        async for attempt in call.attempts:
+            with attempt:
+                attempt.succeeded()
+                raise GeneratorExit
+    assert call.outcomes() == [(ASKED, "ok", 200)]
 
 
 async def test_a_retry_holds_a_place_in_the_budget_until_it_ends() -> None:

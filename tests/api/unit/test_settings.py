@@ -66,7 +66,7 @@ def test_a_url_a_key_and_the_mode_are_enough_and_the_rest_is_the_contracts_table
         ),
         "LLM_MIN_TOKENS_THINKING": 200,
         "LLM_REPAIR_EMPTY_ANSWERS": True,
-        "LLM_STREAM_RESUME_SECONDS": 5,
+        "LLM_STREAM_RESUME_SECONDS": 10,
         "REDIS_URL": None,
         "LLM_TIMEOUT_SECONDS": 120,
         "LLM_STREAM_PATIENCE_SECONDS": 10,

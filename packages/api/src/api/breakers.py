@@ -26,7 +26,7 @@ class Breaker:
     """
 
     def __init__(self, interval: float, clock: Callable[[], float]) -> None:
-        self.last_error: type[GatewayError] = GatewayError
+        self.last_error = GatewayError()
         self._interval = interval
         self._clock = clock
         self._failures = 0
@@ -51,7 +51,7 @@ class Breaker:
 
     def failed(self, error: GatewayError) -> None:
         self._failures += 1
-        self.last_error = type(error)
+        self.last_error = error
         self._next_probe = self._clock() + self._interval
 
 
@@ -72,7 +72,8 @@ class Breakers:
         breakers = [self._gateway, *filter(None, [self._models.get(model)])]
         for breaker in breakers:
             if wait := breaker.seconds_to_probe:
-                return breaker.last_error("failed too often just now", retry_after=wait)
+                why = f"failed too often just now, at last: {breaker.last_error.reason}"
+                return type(breaker.last_error)(why, retry_after=wait)
         for breaker in breakers:
             breaker.probe()
         return None

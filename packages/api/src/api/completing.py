@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api.attribution import ProjectId
 from api.call_key import call_key, idempotency_key
+from api.logs import log
 from api.problems import server_timing
 from api.schemas import Attempt, Completion, CompletionRequest
 from api.state import Parts, caller_of, trace_of
@@ -53,6 +54,8 @@ async def completed(
     response = as_json(data, timing)
     if is_replayed:
         response.headers[REPLAYED] = "true"
+        trace = trace_of(request)
+        log.info("answer_replayed", project_id=project, request_id=trace.request_id)
     return response
 
 

@@ -94,6 +94,13 @@ class Generation:
             self.error = error
         except asyncio.CancelledError:
             self.error = self._why_stopped
+            log.info(
+                "stream_stopped",
+                outcome=self.error.code,
+                reason=self.error.reason,
+                request_id=self.trace.request_id,
+                trace_id=self.trace.trace_id,
+            )
         except Exception:  # noqa: BLE001 -- the one terminal event is owed for a bug of ours too
             log.exception(
                 "stream_failed", request_id=self.trace.request_id, trace_id=self.trace.trace_id

@@ -81,7 +81,9 @@ def call_log(facts: Mapping[str, Any], receipt: list[Attempt]) -> Generator[Call
         line.fields = {"outcome": "internal_error", "reason": type(error).__name__}
         raise
     finally:
-        failed = [attempt for attempt in receipt if attempt.outcome != "ok"]
+        failed = [attempt for attempt in receipt if attempt.outcome not in ("ok", "cancelled")]
+        if failed and failed[0].remedy:
+            line.fields.setdefault("remedy", failed[0].remedy)
         write = log.warning if failed or "reason" in line.fields else log.info
         write(
             "llm_call",

@@ -84,7 +84,9 @@ def lifespan_of(
             warm_up = asyncio.create_task(lane.warm_up())
             warm_up.add_done_callback(say_whether_it_loaded)
             generations = Generations(admission)
-            admission.grace_is_over.add_done_callback(lambda _: generations.stop(Draining()))
+            admission.grace_is_over.add_done_callback(
+                lambda _: generations.stop(Draining("the grace of the shutdown is over"))
+            )
             async with shared_by_replicas(settings) as (answers, redis_streams):
                 yield State(
                     parts=Parts(

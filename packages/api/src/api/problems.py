@@ -95,7 +95,8 @@ async def handle(request: Request, error: Exception) -> Response:
     """FastAPI's handler for everything that a route or a dependency raises."""
     translated = translate(error)
     if not translated.is_logged:
-        log.info(
+        write = log.warning if translated.status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.info
+        write(
             "request_refused",
             outcome=translated.code,
             status=translated.status,
@@ -103,6 +104,7 @@ async def handle(request: Request, error: Exception) -> Response:
             remedy=translated.remedy,
             path=request.url.path,
             request_id=request.state.trace.request_id,
+            trace_id=request.state.trace.trace_id,
         )
     response = problem_response(translated, request.state.trace)
     if isinstance(error, HTTPException) and error.headers:

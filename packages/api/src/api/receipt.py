@@ -13,6 +13,9 @@ from api.errors import GatewayError, GatewayTimeout, StreamInterrupted
 from api.retry_budget import RetryBudget
 from api.schemas import Attempt
 
+CLIENT_CLOSED_REQUEST = 499
+"""As nginx has it: nobody was left to be answered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -83,7 +86,7 @@ class Attempts:
                     self._made += 1
                     return OneAttempt(self, step, retry.pop_all())
             self._failures.append(Failure(step.model, refusal, was_skipped=True))
-            self.write(step, "skipped", refusal.status, refusal.reason, seconds=0)
+            self.write(step, "skipped", refusal.status, refusal.reason, refusal.remedy, seconds=0)
 
     def note(self, model: str, error: GatewayError) -> GatewayError:
         """Takes note of a failed attempt; gives back what it means for the call."""
@@ -106,9 +109,16 @@ class Attempts:
         self._repair, self._is_repaired = Step(model), True
 
     def write(
-        self, step: Step, outcome: str, status: int, reason: str = "", *, seconds: float
+        self,
+        step: Step,
+        outcome: str,
+        status: int,
+        reason: str = "",
+        remedy: str = "",
+        *,
+        seconds: float,
     ) -> None:
-        """A line of the receipt; the reason is for the operator."""
+        """A line of the receipt; the reason and the remedy are for the operator."""
         self.receipt.append(
             Attempt(
                 model=step.model,
@@ -116,7 +126,7 @@ class Attempts:
                 status=status,
                 wait_ms=round(step.wait * 1000),
                 duration_ms=round(seconds * 1000),
-            ).because(reason)
+            ).because(reason, remedy)
         )
 
     @property
@@ -157,6 +167,7 @@ class OneAttempt:
         self._step = step
         self._ending = ending
         self._began = attempts.bounds.clock()
+        self._is_written = False
 
     def __enter__(self) -> Self:
         return self
@@ -183,11 +194,14 @@ class OneAttempt:
     ) -> bool | None:
         self._ending.close()
         if not isinstance(error, GatewayError):
+            if isinstance(error, (asyncio.CancelledError, GeneratorExit)) and not self._is_written:
+                self._write("cancelled", CLIENT_CLOSED_REQUEST)
             return None
         meaning = self._attempts.note(self.model, error)
-        self._write(meaning.code, meaning.status, meaning.reason)
+        self._write(meaning.code, meaning.status, meaning.reason, meaning.remedy)
         return True
 
-    def _write(self, outcome: str, status: int, reason: str = "") -> None:
+    def _write(self, outcome: str, status: int, *for_the_operator: str) -> None:
+        self._is_written = True
         seconds = self._attempts.bounds.clock() - self._began
-        self._attempts.write(self._step, outcome, status, reason, seconds=seconds)
+        self._attempts.write(self._step, outcome, status, *for_the_operator, seconds=seconds)

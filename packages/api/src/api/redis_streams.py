@@ -113,6 +113,8 @@ class RedisStreams:
                         after = block.last
         except REDIS_FAILS as error:
             log.warning("stream_lost", reason=type(error).__name__, request_id=trace.request_id)
+        else:
+            log.warning("stream_lost", reason="its replica is gone", request_id=trace.request_id)
         encoder = EventEncoder()
         encoder.last_id = after
         data = encoder.error(StreamInterrupted("its replica, or Redis, is gone"), trace)

@@ -109,14 +109,15 @@ class Attempt(BaseModel):
 
     model: str
     outcome: str = Field(
-        description="`ok`, `empty` for an answer without text, the code of the error, or "
-        "`skipped`: it failed so often just now that it was not asked"
+        description="`ok`, `empty` for an answer without text, the code of the error, "
+        "`skipped`: it failed so often just now that it was not asked, or `cancelled`"
     )
     status: int
     wait_ms: int = Field(description="how long we waited before this attempt")
     duration_ms: int
 
     _reason: str = PrivateAttr("")
+    _remedy: str = PrivateAttr("")
 
     @property
     def for_the_log(self) -> str:
@@ -124,8 +125,13 @@ class Attempt(BaseModel):
         reason = f" ({self._reason})" if self._reason else ""
         return f"{self.model}:{self.outcome}{reason}"
 
-    def because(self, reason: str) -> Self:
-        self._reason = reason
+    @property
+    def remedy(self) -> str:
+        """What the operator does, where the attempt failed."""
+        return self._remedy
+
+    def because(self, reason: str, remedy: str) -> Self:
+        self._reason, self._remedy = reason, remedy
         return self
 
 

@@ -8,6 +8,7 @@ import uvicorn
 from sse_starlette.sse import AppStatus
 
 from api.admission import Admission
+from api.logs import log
 
 GRACE_SECONDS = 25.0
 LAST_WORDS_SECONDS = 2.0
@@ -33,6 +34,7 @@ class Server(uvicorn.Server):
         self._admission = admission
         self._grace = grace
         self._grace_ends = float("inf")
+        self._has_told = False
         # 1. sse-starlette would cut every stream at the first signal; here they may end.
         AppStatus.enable_automatic_graceful_drain = False
 
@@ -45,6 +47,9 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second; True stops the server."""
         if self._admission.draining:
+            if not self._has_told:
+                log.info("draining", in_flight=self._admission.in_flight, grace_seconds=self._grace)
+                self._has_told = True
             late = time.monotonic() - self._grace_ends
             if late >= 0:
                 self._admission.end_the_grace()

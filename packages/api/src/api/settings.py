@@ -149,7 +149,7 @@ class Settings(BaseSettings):
     llm_repair_empty_answers: bool = True
     llm_timeout_seconds: float = Field(120, gt=0, allow_inf_nan=False)
     llm_stream_patience_seconds: float = Field(10, gt=0, allow_inf_nan=False)
-    llm_stream_resume_seconds: float = Field(5, ge=0, allow_inf_nan=False)
+    llm_stream_resume_seconds: float = Field(10, ge=0, allow_inf_nan=False)
     llm_max_in_flight: int = Field(1000, ge=1)
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
     redis_url: Annotated[
