@@ -4,6 +4,7 @@ A reader that leaves may come back; until it does, the answer goes on for as lon
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Generation:
         self, key: CallKey, events: AsyncGenerator[StreamEvent], trace: Trace, place: ExitStack
     ) -> None:
         self.key = key
+        self.run = secrets.token_hex(8)
+        """Tells it from all others, on any replica."""
         self.log = EventLog()
         self.trace = trace
         self.error: AccessError | None = None
@@ -52,6 +55,21 @@ class Generation:
         self._why_stopped: AccessError = StreamInterrupted("nobody read it any more")
         self.task = asyncio.create_task(self._write_down(events))
         self.task.add_done_callback(lambda _: place.close())
+
+    @property
+    def has_failed(self) -> bool:
+        return self.error is not None
+
+    def may_be_meant(self, after: int) -> bool:
+        """Whether a reader that has seen this event may mean this one; from 0, if it did not fail.
+
+        It may although the events it misses are not kept any more.
+        """
+        return self.log.has_more(after) and not (after == 0 and self.has_failed)
+
+    def is_kept_from(self, after: int) -> bool:
+        """Whether all the events after this id are still there."""
+        return self.log.is_kept_from(after)
 
     @contextmanager
     def read(self) -> Generator[Reader]:
