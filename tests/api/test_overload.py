@@ -64,7 +64,7 @@ class Flood:
             raise
 
 
-async def open_without_reading(service: Service) -> socket.socket:
+async def open_without_reading(service: Service, *more: str) -> socket.socket:
     """A client that asks for a stream and never reads; its own buffer is as small as can be."""
     host, port = service.url.removeprefix("http://").split(":")
     client = socket.socket()
@@ -79,6 +79,7 @@ async def open_without_reading(service: Service) -> socket.socket:
         "X-Project-ID: demo",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
+        *more,
     ]
     await loop.sock_sendall(client, "\r\n".join([*head, "", ""]).encode() + body)
     return client
@@ -128,6 +129,42 @@ async def test_a_reader_slower_than_the_gateway_gets_every_character() -> None:
             events = await read_stream(r)
     assert text_of(events) == "".join(words)
     assert events[-1].name == "done"
+
+
+async def test_a_reader_left_behind_by_a_faster_one_is_told_that_its_stream_is_not_complete() -> (
+    None
+):
+    answered = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await stream.prepare(request)
+        await answered.wait()
+        for _ in range(8000):
+            await stream.write(chunk("big", {"content": "x" * 1000}))
+        await stream.write(last_chunks("big", "stop", 1))
+        return stream
+
+    loop = asyncio.get_running_loop()
+    async with answering_completions(answer) as url, serving_alone(settings_for(url)) as service:
+        name = "Idempotency-Key: two-readers"
+        slow = await open_without_reading(service, name, "Connection: close")
+        await asyncio.sleep(0.2)
+        headers = PROJECT | dict([name.split(": ")])
+        path = service.url + "/llm/stream"
+        asked = asyncio.create_task(
+            service.http.post(path, json={"prompt": "flood"}, headers=headers)
+        )
+        await asyncio.sleep(0.2)
+        answered.set()
+        async with await asked as r:
+            assert (await read_stream(r))[-1].name == "done"
+        received = bytearray()
+        while read := await loop.sock_recv(slow, 1024 * 1024):
+            received += read
+        slow.close()
+    assert received.count(b"event: error") == 1
+    assert b'"code":"stream_interrupted"' in received.rpartition(b"event: error")[2]
 
 
 @pytest.mark.parametrize("path", ["/llm/complete", "/llm/stream"])

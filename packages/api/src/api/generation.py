@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from api.call_key import CallKey
 from api.errors import AccessError, InternalError, StreamInterrupted
-from api.event_log import EventLog
+from api.event_log import Block, EventLog
 from api.events import EventEncoder
 from api.llm import Deltas, StreamEvent
 from api.logs import log
@@ -86,6 +86,15 @@ class Generation:
                 loop = asyncio.get_running_loop()
                 self._last_call = loop.call_later(reader.linger, self.stop_unread)
 
+    async def follow(self, after: int) -> AsyncGenerator[Block]:
+        """The events after this id; a reader left too far behind by another is told that it was."""
+        async with aclosing(self.log.follow(after)) as blocks:
+            async for block in blocks:
+                yield block
+                after = block.last
+        if after < self.log.last_id:
+            yield broken_off(after, StreamInterrupted("another reader was faster"), self.trace)
+
     def stop_unread(self) -> None:
         """Stops it, unless somebody reads it."""
         if self._readers == 0:
@@ -109,7 +118,7 @@ class Generation:
                     if self.log.is_full:
                         await self.log.room()
         except AccessError as error:
-            self.error = error
+            self.error = without_frames(error)
         except asyncio.CancelledError:
             self.error = self._why_stopped
         except Exception:  # noqa: BLE001 -- the one terminal event is owed for a bug of ours too
@@ -117,7 +126,9 @@ class Generation:
                 "stream_failed", request_id=self.trace.request_id, trace_id=self.trace.trace_id
             )
             self.error = InternalError()
-        if self.error is not None and not encoder.ended:
+        if encoder.ended:
+            self.error = None
+        elif self.error is not None:
             self.log.append(encoder.last_id + 1, encoder.error(self.error, self.trace))
         self.log.end()
         self._open()
@@ -125,3 +136,17 @@ class Generation:
     def _open(self) -> None:
         if not self.opened.done():
             self.opened.set_result(None)
+
+
+def broken_off(after: int, why: AccessError, trace: Trace) -> Block:
+    """The terminal event for a reader that has seen the events up to this id."""
+    encoder = EventEncoder()
+    encoder.last_id = after
+    data = encoder.error(why, trace)
+    return Block(encoder.last_id, encoder.last_id, data)
+
+
+def without_frames(error: AccessError) -> AccessError:
+    """The error alone: the frames that it came through hold the prompt, as long as it is kept."""
+    error.__context__ = None
+    return error.with_traceback(None)

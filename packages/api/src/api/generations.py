@@ -21,6 +21,8 @@ from api.tracing import Trace
 
 KEPT_SECONDS = 120
 KEPT_BYTES = 32 * 1024 * 1024
+OVERHEAD_BYTES = 5 * 1024
+"""What a stream takes beside its events, as measured; most are shorter than that."""
 KEPT_OF_A_KEY = 2
 REMEMBERED_OF_A_KEY = 20
 """Those before are not told any more, but a reader may still mean one of them."""
@@ -50,7 +52,9 @@ class Generations:
         self._admission = admission
         self._running: dict[CallKey, list[Generation]] = {}
         self._ended: TTLCache[CallKey, Ended] = TTLCache(
-            KEPT_BYTES, KEPT_SECONDS, getsizeof=lambda ended: sum(one.log.size for one in ended)
+            KEPT_BYTES,
+            KEPT_SECONDS,
+            getsizeof=lambda ended: sum(one.log.size + OVERHEAD_BYTES for one in ended),
         )
 
     def start(self, key: CallKey, events: AsyncGenerator[StreamEvent], trace: Trace) -> Generation:

@@ -18,8 +18,7 @@ from api.admission import Admission
 from api.call_key import CallKey
 from api.errors import AccessError, Draining, StreamInterrupted
 from api.event_log import Block, misses_some
-from api.events import EventEncoder
-from api.generation import Generation
+from api.generation import Generation, broken_off
 from api.generations import KEPT_SECONDS, Elsewhere
 from api.idempotency import must_be_the_same
 from api.logs import log
@@ -127,10 +126,7 @@ class RedisStreams:
         except StreamInterrupted as error:
             why = error
         log.warning("stream_lost", reason=why.reason or why.code, request_id=trace.request_id)
-        encoder = EventEncoder()
-        encoder.last_id = after
-        data = encoder.error(why, trace)
-        yield Block(encoder.last_id, encoder.last_id, data)
+        yield broken_off(after, why, trace)
 
     async def aclose(self) -> None:
         """Waits until all that has ended is known to the others too."""

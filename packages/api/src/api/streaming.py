@@ -88,7 +88,7 @@ async def opened(asked: Asked, here: Parts) -> AsyncGenerator[Blocks]:
             raise generation.error
         generation.was_sent = True
         reader.linger = asked.linger
-        yield generation.log.follow(after)
+        yield generation.follow(after)
 
 
 async def found(asked: Asked, after: int, here: Parts) -> Generation | Elsewhere | None:
