@@ -176,6 +176,17 @@ async def test_a_named_stream_that_is_asked_for_again_is_told_from_its_beginning
     assert len(provider.seen.for_prompt("named stream")) == 1
 
 
+async def test_a_stream_that_is_given_two_names_is_refused(provider: RunningProvider) -> None:
+    query = {"prompt": "two names", "idempotency_key": "one"}
+    async with serving_alone(settings_for(provider.url)) as service:
+        for name, status in [("two", 422), ("a b", 422), ("one", 200)]:
+            headers = EVENT_SOURCE | {"Idempotency-Key": name}
+            async with service.http.get(service.url + PATH, params=query, headers=headers) as r:
+                assert r.status == status
+                await r.read()
+    assert len(provider.seen.for_prompt("two names")) == 1
+
+
 async def test_a_named_stream_that_failed_is_made_anew(provider: RunningProvider) -> None:
     headers = {"X-Project-ID": "demo", "Idempotency-Key": "a-failure"}
     body = {"prompt": "named failure", "model": "status-400"}

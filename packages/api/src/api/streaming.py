@@ -157,7 +157,7 @@ async def opened_by_query(
 ) -> AsyncGenerator[Blocks]:
     """The opened stream of a GET."""
     body = CompletionRequest(prompt=query.prompt, model=query.model, max_tokens=query.max_tokens)
-    name = query.idempotency_key or idempotency_key(request)
+    name = idempotency_key(request, query.idempotency_key)
     key = call_key("stream", project, caller_of(request), body, name)
     linger = LINGER_SECONDS
     if request.headers.get("Accept") == "text/event-stream":
