@@ -388,6 +388,37 @@ async def test_a_lease_that_runs_out_lets_another_replica_make_the_call(
     assert len(provider.seen.for_prompt("a lease runs out")) == 1
 
 
+async def test_a_call_is_not_made_again_after_redis_has_lost_its_data(
+    provider: RunningProvider, tmp_path: Path
+) -> None:
+    body = {"prompt": "lost data", "model": "silent-4"}
+    async with two_replicas(tmp_path, provider.url) as both:
+        first = asyncio.create_task(ask(both.first, "l", **body))
+        await asyncio.sleep(0.5)
+        async with Client.from_url(both.redis.url) as redis:
+            await redis.flushall()
+        await asyncio.sleep(2)
+        assert await ask(both.second, "l", **body) == (*(await first)[:2], True)
+    assert len(provider.seen.for_prompt(body["prompt"])) == 1
+
+
+async def test_a_failure_does_not_take_the_lease_of_another_replica(
+    provider: RunningProvider, tmp_path: Path
+) -> None:
+    body = {"prompt": "not its lease", "model": "silent-30"}
+    given = CompletionRequest.model_validate(body)
+    key = call_key("complete", ProjectId("demo"), "anybody", given, "taken")
+    name = f"llm:answer:{key.digest}"
+    async with two_replicas(tmp_path, provider.url, llm_timeout_seconds=1) as both:
+        first = asyncio.create_task(ask(both.first, "taken", **body))
+        await asyncio.sleep(0.3)
+        async with Client.from_url(both.redis.url) as redis:
+            theirs = msgspec.msgpack.encode(Record(key.body, "the-run-of-another"))
+            await redis.set(name, theirs, px=5000)
+            assert (await first)[0] == 504
+            assert await redis.get(name) == theirs
+
+
 async def test_a_stream_of_a_replica_that_crashed_ends_with_an_error_event(
     provider: RunningProvider, tmp_path: Path
 ) -> None:
