@@ -89,6 +89,7 @@ def lifespan_of(
             generations = Generations(admission)
             admission.grace_is_over.add_done_callback(lambda _: generations.stop(Draining()))
             async with shared_by_replicas(settings, admission) as (answers, redis_streams):
+                admission.grace_is_over.add_done_callback(lambda _: answers.stop())
                 yield State(
                     parts=Parts(
                         settings=settings,

@@ -72,6 +72,10 @@ class AnswersInRedis:
         answer, was_made_before = await self._here.give(key, from_all)
         return answer, was_made_before or was_made_elsewhere
 
+    def stop(self) -> None:
+        """See `Answers.stop`."""
+        self._here.stop()
+
     async def aclose(self) -> None:
         """See `Answers.aclose`."""
         await self._here.aclose()
