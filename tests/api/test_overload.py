@@ -8,6 +8,7 @@ import time
 import pytest
 from aiohttp import web
 
+from api.server import listen
 from conftest import RunningProvider
 from gateway.openai_wire import chunk, last_chunks
 from provider import WORDS
@@ -109,6 +110,21 @@ async def test_a_client_that_does_not_read_stops_the_gateway_and_not_the_others(
         async with asyncio.timeout(3):
             while not flood.aborted or service.admission.in_flight:
                 await asyncio.sleep(0.02)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has it")
+async def test_a_connection_that_nobody_reads_does_not_stay_open() -> None:
+    loop = asyncio.get_running_loop()
+    with listen("127.0.0.1", 0, unread_seconds=1) as listener, socket.socket() as client:
+        listener.listen()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(listener.getsockname())
+        with listener.accept()[0] as server:
+            server.setblocking(False)
+            with pytest.raises(TimeoutError, match="timed out"):
+                async with asyncio.timeout(20):
+                    while True:
+                        await loop.sock_sendall(server, b"x" * 65536)
 
 
 async def test_a_reader_slower_than_the_gateway_gets_every_character() -> None:

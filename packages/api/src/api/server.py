@@ -8,6 +8,7 @@ import uvicorn
 from sse_starlette.sse import AppStatus
 
 from api.admission import Admission
+from api.event_stream import SEND_SECONDS
 
 GRACE_SECONDS = 25.0
 LAST_WORDS_SECONDS = 2.0
@@ -52,8 +53,14 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one.
+def listen(host: str, port: int, *, unread_seconds: float = SEND_SECONDS) -> socket.socket:
+    """A listening socket.
+
+    Args:
+        port: 0 takes a free one.
+        unread_seconds: a client that reads nothing of what it was sent for so long loses its
+            connection, which it would else keep open, with its buffers, for as long as it likes.
+            On Linux; see tcp(7), TCP_USER_TIMEOUT.
 
     Raises:
         OSError: the address cannot be had.
@@ -62,6 +69,10 @@ def listen(host: str, port: int) -> socket.socket:
     # 2. The protocol by name: without it asyncio leaves Nagle on, and answers wait for an ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(unread_seconds * 1000)
+        )
     try:
         listener.bind((host, port))
     except OSError:
