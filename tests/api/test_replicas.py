@@ -282,24 +282,30 @@ async def test_hundreds_of_streams_at_once_are_all_known_to_the_other_replica(
             assert text_of(seen + after) == "".join(f"{n} " for n in range(40))
 
 
+async def left_in_redis(
+    redis: Redis, query: dict[str, str], *blocks: list[str] | None, has_ended: bool = False
+) -> None:
+    """What a replica that is gone has left there of a stream; of None, one event was lost."""
+    body = CompletionRequest.model_validate(query)
+    key = call_key("stream", ProjectId("demo"), "anybody", body, None)
+    encoder = EventEncoder()
+    async with Client.from_url(redis.url) as client:
+        await client.zadd(f"llm:streams:{key.digest}", {f"run {key.body}": time.time() + 60})
+        for texts in blocks:
+            first, data = encoder.last_id + 1, encoder.encode(Deltas(texts or ["lost"]))
+            fields: Any = {"first": first, "last": encoder.last_id, "data": data}
+            if texts is not None:
+                await client.xadd("llm:events:run", fields)
+        if has_ended:
+            await client.xadd("llm:events:run", {"end": 1})
+
+
 async def test_what_redis_has_lost_of_a_stream_is_not_passed_over(
     provider: RunningProvider, tmp_path: Path
 ) -> None:
     query = {"prompt": "a gap"}
-    key = call_key(
-        "stream", ProjectId("demo"), "anybody", CompletionRequest.model_validate(query), None
-    )
     async with two_replicas(tmp_path, provider.url) as both:
-        async with Client.from_url(both.redis.url) as redis:
-            await redis.zadd(f"llm:streams:{key.digest}", {f"run {key.body}": time.time() + 60})
-            encoder = EventEncoder()
-            for texts in (["one", "two"], ["lost"], ["four"]):
-                first, data = encoder.last_id + 1, encoder.encode(Deltas(texts))
-                if texts != ["lost"]:
-                    last = encoder.last_id
-                    fields: Any = {"first": first, "last": last, "data": data}
-                    await redis.xadd("llm:events:run", fields)
-            await redis.xadd("llm:events:run", {"end": 1})
+        await left_in_redis(both.redis, query, ["one", "two"], None, ["four"], has_ended=True)
         status, rest = await resume(both.first, query, "1")
     assert status == 200
     assert [event.name for event in rest] == ["delta", "error"]
@@ -423,15 +429,8 @@ async def test_a_stream_of_a_replica_that_crashed_ends_with_an_error_event(
     provider: RunningProvider, tmp_path: Path
 ) -> None:
     query = {"prompt": "a crash"}
-    key = call_key(
-        "stream", ProjectId("demo"), "anybody", CompletionRequest.model_validate(query), None
-    )
     async with two_replicas(tmp_path, provider.url) as both:
-        async with Client.from_url(both.redis.url) as redis:
-            await redis.zadd(f"llm:streams:{key.digest}", {f"run {key.body}": time.time() + 60})
-            encoder = EventEncoder()
-            data = encoder.encode(Deltas(["one", "two", "three"]))
-            await redis.xadd("llm:events:run", {"first": 1, "last": 3, "data": data})
+        await left_in_redis(both.redis, query, ["one", "two", "three"])
         status, rest = await resume(both.first, query, "1")
     assert status == 200
     assert [(event.id, event.name) for event in rest] == [
