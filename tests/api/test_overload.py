@@ -4,7 +4,6 @@ import asyncio
 import json
 import socket
 import time
-from contextlib import suppress
 
 import pytest
 from aiohttp import web
@@ -66,7 +65,7 @@ class Flood:
             raise
 
 
-async def open_without_reading(service: Service) -> socket.socket:
+async def open_without_reading(service: Service, *more: str) -> socket.socket:
     """A client that asks for a stream and never reads; its own buffer is as small as can be."""
     host, port = service.url.removeprefix("http://").split(":")
     client = socket.socket()
@@ -81,6 +80,7 @@ async def open_without_reading(service: Service) -> socket.socket:
         "X-Project-ID: demo",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
+        *more,
     ]
     await loop.sock_sendall(client, "\r\n".join([*head, "", ""]).encode() + body)
     return client
@@ -112,6 +112,21 @@ async def test_a_client_that_does_not_read_stops_the_gateway_and_not_the_others(
                 await asyncio.sleep(0.02)
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has it")
+async def test_a_connection_that_nobody_reads_does_not_stay_open() -> None:
+    loop = asyncio.get_running_loop()
+    with listen("127.0.0.1", 0, unread_seconds=1) as listener, socket.socket() as client:
+        listener.listen()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(listener.getsockname())
+        with listener.accept()[0] as server:
+            server.setblocking(False)
+            with pytest.raises(TimeoutError, match="timed out"):
+                async with asyncio.timeout(20):
+                    while True:
+                        await loop.sock_sendall(server, b"x" * 65536)
+
+
 async def test_a_reader_slower_than_the_gateway_gets_every_character() -> None:
     words = [f"{n:07d} " for n in range(20_000)]
 
@@ -132,21 +147,40 @@ async def test_a_reader_slower_than_the_gateway_gets_every_character() -> None:
     assert events[-1].name == "done"
 
 
-@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux drops it for us")
-async def test_the_connection_of_a_client_that_reads_nothing_is_dropped() -> None:
-    with listen("127.0.0.1", 0, unread_seconds=1) as listener, socket.socket() as client:
-        listener.listen()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect(listener.getsockname())
-        server, _ = listener.accept()
-        with server:
-            server.setblocking(False)
-            with suppress(BlockingIOError):
-                while True:
-                    server.send(b"x" * 65536)
-            async with asyncio.timeout(15):
-                while server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
-                    await asyncio.sleep(0.1)
+async def test_a_reader_left_behind_by_a_faster_one_is_told_that_its_stream_is_not_complete() -> (
+    None
+):
+    answered = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await stream.prepare(request)
+        await answered.wait()
+        for _ in range(8000):
+            await stream.write(chunk("big", {"content": "x" * 1000}))
+        await stream.write(last_chunks("big", "stop", 1))
+        return stream
+
+    loop = asyncio.get_running_loop()
+    async with answering_completions(answer) as url, serving_alone(settings_for(url)) as service:
+        name = "Idempotency-Key: two-readers"
+        slow = await open_without_reading(service, name, "Connection: close")
+        await asyncio.sleep(0.2)
+        headers = PROJECT | dict([name.split(": ")])
+        path = service.url + "/llm/stream"
+        asked = asyncio.create_task(
+            service.http.post(path, json={"prompt": "flood"}, headers=headers)
+        )
+        await asyncio.sleep(0.2)
+        answered.set()
+        async with await asked as r:
+            assert (await read_stream(r))[-1].name == "done"
+        received = bytearray()
+        while read := await loop.sock_recv(slow, 1024 * 1024):
+            received += read
+        slow.close()
+    assert received.count(b"event: error") == 1
+    assert b'"code":"stream_interrupted"' in received.rpartition(b"event: error")[2]
 
 
 @pytest.mark.parametrize("path", ["/llm/complete", "/llm/stream"])

@@ -245,6 +245,32 @@ async def test_a_second_signal_does_not_wait_for_the_open_stream(
             assert await api.ends_on(signal.SIGTERM) == 0
 
 
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_call_with_a_name_ends_with_the_grace_whether_anybody_waits_or_not(
+    tmp_path: Path, provider: RunningProvider, waits: bool
+) -> None:
+    prompt = f"{PROMPT}, waits: {waits}"
+    async with running_api(tmp_path, environment(provider.url)) as api:
+        headers = DEMO | {"Idempotency-Key": "a-name"}
+        asked = {"prompt": prompt, "model": "silent-30"}
+        url = api.url + "/llm/complete"
+        call = asyncio.ensure_future(api.http.post(url, json=asked, headers=headers))
+        while not provider.seen.for_prompt(prompt):
+            await asyncio.sleep(0.02)
+        if not waits:
+            call.cancel()
+        api.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.5)
+        assert api.process.returncode is None
+        began = time.monotonic()
+        assert await api.ends_on(signal.SIGTERM) == 0
+        assert time.monotonic() - began < 1.5
+        if waits:
+            async with await call as response:
+                assert (response.status, (await response.json())["code"]) == (503, "draining")
+    assert "Traceback" not in api.said("stdout") + api.said("stderr")
+
+
 async def test_a_key_in_a_file_is_read_again_when_it_changes(
     tmp_path: Path, provider: RunningProvider
 ) -> None:

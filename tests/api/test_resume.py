@@ -6,10 +6,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from conftest import RunningProvider
+from gateway.openai_wire import chunk, last_chunks
 from reading import Event, events_of, read_stream, text_of
-from running import RunningGateway, Service, serving_alone, settings_for
+from running import RunningGateway, Service, answering_completions, serving_alone, settings_for
 
 PATH = "/llm/stream"
 EVENT_SOURCE = {"Accept": "text/event-stream", "X-Project-ID": "demo"}
@@ -131,6 +133,31 @@ async def test_of_two_streams_with_one_question_neither_is_guessed_but_a_name_te
     assert (status, rest[-1].name) == (200, "done")
 
 
+@pytest.mark.parametrize("lengths", [(6000, 5), (10, 5, 9, 3)])
+async def test_a_stream_whose_events_are_not_kept_any_more_is_not_taken_for_its_twin(
+    lengths: tuple[int, ...],
+) -> None:
+    coming = iter(lengths)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await stream.prepare(request)
+        for n in range(next(coming)):
+            await stream.write(chunk("m", {"content": f"{n} "}))
+        await stream.write(last_chunks("m", "stop", 1))
+        return stream
+
+    async with answering_completions(answer) as url, serving_alone(settings_for(url)) as service:
+        for _ in lengths:
+            async with service.post(PATH, prompt="twins") as r:
+                await read_stream(r)
+        for seen in (4, 7):
+            headers = {"X-Project-ID": "demo", "Last-Event-ID": str(seen)}
+            body = {"prompt": "twins"}
+            async with service.http.post(service.url + PATH, json=body, headers=headers) as r:
+                assert r.status == 204
+
+
 async def test_a_named_stream_that_is_asked_for_again_is_told_from_its_beginning(
     provider: RunningProvider,
 ) -> None:
@@ -147,6 +174,17 @@ async def test_a_named_stream_that_is_asked_for_again_is_told_from_its_beginning
     assert first == second
     assert (r.status, problem["code"]) == (422, "idempotency_key_reused")
     assert len(provider.seen.for_prompt("named stream")) == 1
+
+
+async def test_a_stream_that_is_given_two_names_is_refused(provider: RunningProvider) -> None:
+    query = {"prompt": "two names", "idempotency_key": "one"}
+    async with serving_alone(settings_for(provider.url)) as service:
+        for name, status in [("two", 422), ("a b", 422), ("one", 200)]:
+            headers = EVENT_SOURCE | {"Idempotency-Key": name}
+            async with service.http.get(service.url + PATH, params=query, headers=headers) as r:
+                assert r.status == status
+                await r.read()
+    assert len(provider.seen.for_prompt("two names")) == 1
 
 
 async def test_a_named_stream_that_failed_is_made_anew(provider: RunningProvider) -> None:

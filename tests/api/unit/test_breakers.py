@@ -106,6 +106,16 @@ def test_an_open_breaker_lets_one_probe_through_each_interval(
     assert [breakers.refusal("m") for _ in range(9)] == [None] * 9
 
 
+def test_calls_from_before_it_opened_that_still_fail_put_off_no_probe(
+    breakers: Breakers, clock: Clock
+) -> None:
+    fail(breakers, GatewayTimeout, FAILURES_IN_A_ROW)
+    for _ in range(int(MODEL_OPEN_SECONDS)):
+        clock.now += 1
+        fail(breakers, GatewayTimeout, 1)
+    assert breakers.refusal("m") is None
+
+
 def test_any_word_of_the_gateway_itself_closes_its_breaker(
     breakers: Breakers, clock: Clock
 ) -> None:

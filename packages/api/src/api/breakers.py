@@ -50,9 +50,11 @@ class Breaker:
         self._failures = 0
 
     def failed(self, error: GatewayError) -> None:
+        # Calls from before it opened may fail for as long as their deadline, and put off no probe.
+        if not self.is_open:
+            self._next_probe = self._clock() + self._interval
         self._failures += 1
         self.last_error = error
-        self._next_probe = self._clock() + self._interval
 
 
 class Breakers:

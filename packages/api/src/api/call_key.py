@@ -56,16 +56,20 @@ def call_key(
     return CallKey(route, project, caller, name, digest)
 
 
-def idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: Request, in_query: str | None = None) -> str | None:
     """The client's `Idempotency-Key`, if it gives one.
+
+    Args:
+        in_query: what stands for the header where that cannot be sent, already checked; both must
+            agree.
 
     Raises:
         InvalidRequest: it is given more than once, or is not 1 to 255 visible ASCII characters.
     """
     values = request.headers.getlist(HEADER)
     if not values:
-        return None
-    if len(values) == 1 and KEY.fullmatch(values[0]):
+        return in_query
+    if len(values) == 1 and KEY.fullmatch(values[0]) and in_query in (None, values[0]):
         return values[0]
     message = "must be given once, as 1 to 255 visible ASCII characters"
     invalid = InvalidRequest(f"{HEADER} {message}")

@@ -66,16 +66,36 @@ class EventLog:
         self.has_ended = True
         self._tell_readers()
 
+    def forget(self) -> None:
+        """Keeps none of its events, only how many there were."""
+        self._blocks.clear()
+        self.size = 0
+
     async def room(self) -> None:
         """Waits until a reader has caught up."""
         while self.is_full:
             self._progress.clear()
             await self._progress.wait()
 
-    def can_go_on(self, after: int) -> bool:
-        """Whether a reader that has seen the events up to this id misses some, all of them kept."""
-        oldest = self._blocks[0].first if self._blocks else 1
-        return goes_on(after, oldest, self.last_id, has_ended=self.has_ended)
+    def has_more(self, after: int) -> bool:
+        """Whether a reader that has seen the events up to this id misses some."""
+        return misses_some(after, self.last_id, has_ended=self.has_ended)
+
+    def is_kept_from(self, after: int) -> bool:
+        """Whether all the events after this id are still here."""
+        oldest = self._blocks[0].first if self._blocks else self.last_id + 1
+        return oldest <= after + 1
+
+    def was_read(self, up_to: int) -> None:
+        """A reader has read the events up to this id; the writer may go on from there."""
+        unread = 0
+        for block in reversed(self._blocks):
+            if block.last <= up_to:
+                break
+            unread += len(block.data)
+        if self._written - unread > self._read:
+            self._read = self._written - unread
+            self._progress.set()
 
     async def follow(self, after: int = 0, *, paces: bool = True) -> AsyncGenerator[Block]:
         """The events after this id, those there are at once; ends with the stream.
@@ -87,14 +107,13 @@ class EventLog:
         """
         while True:
             if after < self.last_id:
-                if self._blocks[0].first > after + 1:
+                if not self.is_kept_from(after):
                     return
-                block, mark = self._since(after), self._written
-                after = self.last_id
+                block = self._since(after)
+                after = block.last
                 yield block
-                if paces and mark > self._read:
-                    self._read = mark
-                    self._progress.set()
+                if paces:
+                    self.was_read(after)
             elif self.has_ended:
                 return
             else:
@@ -114,12 +133,6 @@ class EventLog:
         self._news = asyncio.Event()
 
 
-def goes_on(after: int, oldest: int, last: int, *, has_ended: bool) -> bool:
-    """Whether a reader that has seen the events up to `after` misses some, all of them kept.
-
-    Args:
-        oldest: the first event that is kept.
-        last: the last one so far.
-    """
-    is_behind = after < last or not has_ended
-    return 0 <= after <= last and is_behind and oldest <= after + 1
+def misses_some(after: int, last: int, *, has_ended: bool) -> bool:
+    """Whether a reader that has seen the events up to `after` misses some; `last` is the last."""
+    return 0 <= after <= last and (after < last or not has_ended)

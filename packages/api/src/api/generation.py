@@ -4,13 +4,14 @@ A reader that leaves may come back; until it does, the answer goes on for as lon
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass
 
 from api.call_key import CallKey
 from api.errors import AccessError, InternalError, StreamInterrupted
-from api.event_log import EventLog
+from api.event_log import Block, EventLog
 from api.events import EventEncoder
 from api.llm import Deltas, StreamEvent
 from api.logs import log
@@ -37,6 +38,8 @@ class Generation:
         self, key: CallKey, events: AsyncGenerator[StreamEvent], trace: Trace, place: ExitStack
     ) -> None:
         self.key = key
+        self.run = secrets.token_hex(8)
+        """Tells it from all others, on any replica."""
         self.log = EventLog()
         self.trace = trace
         self.error: AccessError | None = None
@@ -53,6 +56,21 @@ class Generation:
         self.task = asyncio.create_task(self._write_down(events))
         self.task.add_done_callback(lambda _: place.close())
 
+    @property
+    def has_failed(self) -> bool:
+        return self.error is not None
+
+    def may_be_meant(self, after: int) -> bool:
+        """Whether a reader that has seen this event may mean this one; from 0, if it did not fail.
+
+        It may although the events it misses are not kept any more.
+        """
+        return self.log.has_more(after) and not (after == 0 and self.has_failed)
+
+    def is_kept_from(self, after: int) -> bool:
+        """Whether all the events after this id are still there."""
+        return self.log.is_kept_from(after)
+
     @contextmanager
     def read(self) -> Generator[Reader]:
         """Keeps it going for the block, and for the reader's `linger` after it."""
@@ -67,6 +85,15 @@ class Generation:
             if self._readers == 0:
                 loop = asyncio.get_running_loop()
                 self._last_call = loop.call_later(reader.linger, self.stop_unread)
+
+    async def follow(self, after: int) -> AsyncGenerator[Block]:
+        """The events after this id; a reader left too far behind by another is told that it was."""
+        async with aclosing(self.log.follow(after)) as blocks:
+            async for block in blocks:
+                yield block
+                after = block.last
+        if after < self.log.last_id:
+            yield broken_off(after, StreamInterrupted("another reader was faster"), self.trace)
 
     def stop_unread(self) -> None:
         """Stops it, unless somebody reads it."""
@@ -91,7 +118,7 @@ class Generation:
                     if self.log.is_full:
                         await self.log.room()
         except AccessError as error:
-            self.error = error
+            self.error = without_frames(error)
         except asyncio.CancelledError:
             self.error = self._why_stopped
             log.info(
@@ -106,7 +133,9 @@ class Generation:
                 "stream_failed", request_id=self.trace.request_id, trace_id=self.trace.trace_id
             )
             self.error = InternalError()
-        if self.error is not None and not encoder.ended:
+        if encoder.ended:
+            self.error = None
+        elif self.error is not None:
             self.log.append(encoder.last_id + 1, encoder.error(self.error, self.trace))
         self.log.end()
         self._open()
@@ -114,3 +143,17 @@ class Generation:
     def _open(self) -> None:
         if not self.opened.done():
             self.opened.set_result(None)
+
+
+def broken_off(after: int, why: AccessError, trace: Trace) -> Block:
+    """The terminal event for a reader that has seen the events up to this id."""
+    encoder = EventEncoder()
+    encoder.last_id = after
+    data = encoder.error(why, trace)
+    return Block(encoder.last_id, encoder.last_id, data)
+
+
+def without_frames(error: AccessError) -> AccessError:
+    """The error alone: the frames that it came through hold the prompt, as long as it is kept."""
+    error.__context__ = None
+    return error.with_traceback(None)

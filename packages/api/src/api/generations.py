@@ -5,8 +5,9 @@ more than one could be meant, none is: to go on with the wrong one would be sile
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from cachetools import TTLCache
 
@@ -20,9 +21,25 @@ from api.tracing import Trace
 
 KEPT_SECONDS = 120
 KEPT_BYTES = 32 * 1024 * 1024
+OVERHEAD_BYTES = 5 * 1024
+"""What a stream takes beside its events, as measured; most are shorter than that."""
 KEPT_OF_A_KEY = 2
+REMEMBERED_OF_A_KEY = 20
+"""Those before are not told any more, but a reader may still mean one of them."""
 
 Ended = tuple[Generation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A stream that is not here any more, or never was, but can be followed through Redis."""
+
+    run: str
+    oldest: int
+
+    def is_kept_from(self, after: int) -> bool:
+        """Whether all the events after this id are still there."""
+        return self.oldest <= after + 1
 
 
 class Generations:
@@ -35,7 +52,9 @@ class Generations:
         self._admission = admission
         self._running: dict[CallKey, list[Generation]] = {}
         self._ended: TTLCache[CallKey, Ended] = TTLCache(
-            KEPT_BYTES, KEPT_SECONDS, getsizeof=lambda ended: sum(one.log.size for one in ended)
+            KEPT_BYTES,
+            KEPT_SECONDS,
+            getsizeof=lambda ended: sum(one.log.size + OVERHEAD_BYTES for one in ended),
         )
 
     def start(self, key: CallKey, events: AsyncGenerator[StreamEvent], trace: Trace) -> Generation:
@@ -51,17 +70,16 @@ class Generations:
         generation.task.add_done_callback(lambda _: self._keep(key, generation))
         return generation
 
-    def find(self, key: CallKey, after: int) -> Generation | None:
-        """The one stream of this key that goes on after this event; from 0, one that did not fail.
+    def of(self, key: CallKey) -> list[Generation]:
+        """The streams of this key that run, and those that ended not long ago.
 
         Raises:
             IdempotencyKeyReused: the key was given with another body.
         """
-        known = list(self._of(key))
+        known = [*self._running.get(key, ()), *self._ended.get(key, ())]
         for one in known:
             must_be_the_same(key.body, one.key.body)
-        found = [one for one in known if one.log.can_go_on(after) and (after or not one.error)]
-        return found[0] if len(found) == 1 else None
+        return known
 
     def stop(self, why: AccessError) -> None:
         """Stops all that run; this is what their readers are told."""
@@ -76,14 +94,13 @@ class Generations:
         if tasks:
             await asyncio.wait(tasks)
 
-    def _of(self, key: CallKey) -> Iterator[Generation]:
-        yield from self._running.get(key, ())
-        yield from self._ended.get(key, ())
-
     def _keep(self, key: CallKey, generation: Generation) -> None:
         running = self._running[key]
         running.remove(generation)
         if not running:
             del self._running[key]
         if generation.has_begun or generation.was_sent:
-            self._ended[key] = (*self._ended.get(key, ()), generation)[-KEPT_OF_A_KEY:]
+            ended = (*self._ended.get(key, ()), generation)[-REMEMBERED_OF_A_KEY:]
+            for forgotten in ended[:-KEPT_OF_A_KEY]:
+                forgotten.log.forget()
+            self._ended[key] = ended

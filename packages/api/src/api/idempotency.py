@@ -14,6 +14,7 @@ from api.errors import IdempotencyKeyReused
 
 KEPT_SECONDS = 600
 KEPT_BYTES = 32 * 1024 * 1024
+CLOSE_SECONDS = 1.0
 
 Work = Callable[[], Coroutine[Any, Any, bytes]]
 
@@ -33,8 +34,12 @@ class Answers(Protocol):
         """
         ...
 
-    async def aclose(self) -> None:
+    def stop(self) -> None:
         """Ends what still runs."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends what still runs, and waits for a moment until it is over."""
         ...
 
 
@@ -61,13 +66,16 @@ class AnswersInMemory:
         task.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(task), False
 
+    def stop(self) -> None:
+        """See `Answers.stop`."""
+        for _, task in self._running.values():
+            task.cancel()
+
     async def aclose(self) -> None:
         """See `Answers.aclose`."""
-        tasks = [task for _, task in self._running.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        self.stop()
+        if tasks := [task for _, task in self._running.values()]:
+            await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
 
     def _keep(self, key: CallKey, task: "asyncio.Task[bytes]") -> None:
         del self._running[key]

@@ -32,6 +32,9 @@ from api.wire import WireLane
 if TYPE_CHECKING:
     from api.redis_streams import RedisStreams
 
+REDIS_CONNECTIONS = 50
+"""Whoever finds none free waits: a thousand streams all write down their events there."""
+
 
 def create_app(settings: Settings, admission: Admission) -> FastAPI:
     """The service for these settings, letting calls in through this admission."""
@@ -87,7 +90,8 @@ def lifespan_of(
             admission.grace_is_over.add_done_callback(
                 lambda _: generations.stop(Draining("the grace of the shutdown is over"))
             )
-            async with shared_by_replicas(settings) as (answers, redis_streams):
+            async with shared_by_replicas(settings, admission) as (answers, redis_streams):
+                admission.grace_is_over.add_done_callback(lambda _: answers.stop())
                 yield State(
                     parts=Parts(
                         settings=settings,
@@ -108,7 +112,7 @@ def lifespan_of(
 
 @asynccontextmanager
 async def shared_by_replicas(
-    settings: Settings,
+    settings: Settings, admission: Admission
 ) -> "AsyncGenerator[tuple[Answers, RedisStreams | None]]":
     """What has to be known to every replica: in Redis, or in memory where there is only one."""
     if settings.redis_url is None:
@@ -116,14 +120,22 @@ async def shared_by_replicas(
         yield answers, None
         await answers.aclose()
         return
-    from redis.asyncio import Redis
+    from redis.asyncio import BlockingConnectionPool, Redis
 
     from api.redis_answers import AnswersInRedis
     from api.redis_streams import RedisStreams
 
     url = settings.redis_url.get_secret_value()
-    async with Redis.from_url(url, protocol=2, socket_connect_timeout=1, socket_timeout=5) as redis:
-        in_redis, streams = AnswersInRedis(redis), RedisStreams(redis)
+    pool = BlockingConnectionPool.from_url(
+        url,
+        protocol=2,
+        socket_connect_timeout=1,
+        socket_timeout=5,
+        max_connections=REDIS_CONNECTIONS,
+        timeout=5,
+    )
+    async with Redis.from_pool(pool) as redis:
+        in_redis, streams = AnswersInRedis(redis), RedisStreams(redis, admission)
         yield in_redis, streams
         await in_redis.aclose()
         await streams.aclose()

@@ -72,6 +72,10 @@ class AnswersInRedis:
         answer, was_made_before = await self._here.give(key, from_all)
         return answer, was_made_before or was_made_elsewhere
 
+    def stop(self) -> None:
+        """See `Answers.stop`."""
+        self._here.stop()
+
     async def aclose(self) -> None:
         """See `Answers.aclose`."""
         await self._here.aclose()
@@ -94,7 +98,7 @@ class AnswersInRedis:
         return await self._make(name, mine, work), False
 
     async def _make(self, name: str, mine: Record, work: Work) -> bytes:
-        renewal = asyncio.create_task(self._renew(name))
+        renewal = asyncio.create_task(self._renew(name, mine))
         try:
             answer = await work()
         except AccessError as error:
@@ -102,7 +106,7 @@ class AnswersInRedis:
             raise
         except BaseException:
             with suppress(RedisError):
-                await self._redis.delete(name)
+                await self._leave(name, mine.run)
             raise
         finally:
             renewal.cancel()
@@ -113,11 +117,20 @@ class AnswersInRedis:
             log.warning("answer_not_kept", reason=type(error).__name__)
         return answer
 
-    async def _renew(self, name: str) -> None:
+    async def _renew(self, name: str, mine: Record) -> None:
+        record, lease = msgspec.msgpack.encode(mine), int(LEASE_SECONDS * 1000)
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
             with suppress(RedisError):
-                await self._redis.pexpire(name, int(LEASE_SECONDS * 1000))
+                # A Redis that was restarted has forgotten it.
+                if not await self._redis.pexpire(name, lease):
+                    await self._redis.set(name, record, nx=True, px=lease)
+
+    async def _leave(self, name: str, run: str) -> None:
+        """Gives the lease up, unless another replica has it by now."""
+        known = await self._known(name)
+        if known is not None and known.run == run:
+            await self._redis.delete(name)
 
     async def _tell_failure(self, name: str, run: str, error: AccessError) -> None:
         failed = Failed(error.code, error.retry_after, error.extra.get("attempts", []))
@@ -125,7 +138,7 @@ class AnswersInRedis:
             await self._redis.set(
                 f"llm:failure:{run}", msgspec.msgpack.encode(failed), ex=FAILURE_SECONDS
             )
-            await self._redis.delete(name)
+            await self._leave(name, run)
 
     async def _wait_for(self, name: str, run: str) -> None:
         """

@@ -38,7 +38,7 @@ RESUMABLE = EVENTS | {
 
 NAMED = in_openapi(required=True, more=[call_key.IN_OPENAPI])
 RESUMED = in_openapi(required=True, more=[call_key.IN_OPENAPI, LAST_EVENT_ID])
-RESUMED_OR_QUERY = in_openapi(required=False, more=[LAST_EVENT_ID])
+RESUMED_OR_QUERY = in_openapi(required=False, more=[call_key.IN_OPENAPI, LAST_EVENT_ID])
 UNNAMED = in_openapi(required=True)
 
 router = APIRouter(prefix="/llm", tags=["llm"], responses=FAILURES)

@@ -8,11 +8,11 @@ import uvicorn
 from sse_starlette.sse import AppStatus
 
 from api.admission import Admission
+from api.event_stream import SEND_SECONDS
 from api.logs import log
 
 GRACE_SECONDS = 25.0
 LAST_WORDS_SECONDS = 2.0
-UNREAD_SECONDS = 30.0
 
 
 class Server(uvicorn.Server):
@@ -58,12 +58,15 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def listen(host: str, port: int, *, unread_seconds: float = UNREAD_SECONDS) -> socket.socket:
-    """A listening socket; port 0 takes a free one.
+def listen(host: str, port: int, *, unread_seconds: float = SEND_SECONDS) -> socket.socket:
+    """A listening socket.
 
     Args:
-        unread_seconds: how long a client may leave unread what was sent; then its connection is
-            dropped (Linux). So a client that vanished without a word is noticed, too.
+        port: 0 takes a free one.
+        unread_seconds: a client that reads nothing of what it was sent for so long loses its
+            connection, which it would else keep open, with its buffers, for as long as it likes.
+            One that vanished without a word is noticed, too. On Linux; see tcp(7),
+            TCP_USER_TIMEOUT.
 
     Raises:
         OSError: the address cannot be had.
@@ -73,8 +76,9 @@ def listen(host: str, port: int, *, unread_seconds: float = UNREAD_SECONDS) -> s
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        milliseconds = int(unread_seconds * 1000)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+        listener.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(unread_seconds * 1000)
+        )
     try:
         listener.bind((host, port))
     except OSError:

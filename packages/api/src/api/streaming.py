@@ -20,6 +20,7 @@ from starlette.requests import Request
 from api.call_key import CallKey, call_key, idempotency_key
 from api.event_log import Block
 from api.generation import Generation
+from api.generations import Elsewhere
 from api.project import Project, StreamProject
 from api.schemas import CompletionRequest, StreamQuery
 from api.state import Here, Parts, caller_of, trace_of
@@ -72,14 +73,12 @@ async def opened(asked: Asked, here: Parts) -> AsyncGenerator[Blocks]:
         IdempotencyKeyReused: the stream of this name has another body.
     """
     after = asked.seen or 0
-    generation: Generation | None = None
-    if asked.seen is not None or asked.has_name:
-        generation = here.generations.find(asked.key, after)
-        if generation is None and here.redis_streams is not None:
-            elsewhere = await here.redis_streams.find(asked.key, after)
-            if elsewhere is not None:
-                yield here.redis_streams.follow(elsewhere, after, trace_of(asked.request))
-                return
+    generation = await found(asked, after, here)
+    if isinstance(generation, Elsewhere):
+        assert here.redis_streams is not None, "it was found there"  # noqa: S101
+        with here.admission.admitted():
+            yield here.redis_streams.follow(generation.run, after, trace_of(asked.request))
+        return
     if generation is None:
         generation = new_generation(asked, here)
     with generation.read() as reader:
@@ -89,7 +88,28 @@ async def opened(asked: Asked, here: Parts) -> AsyncGenerator[Blocks]:
             raise generation.error
         generation.was_sent = True
         reader.linger = asked.linger
-        yield generation.log.follow(after)
+        yield generation.follow(after)
+
+
+async def found(asked: Asked, after: int, here: Parts) -> Generation | Elsewhere | None:
+    """The one stream, of all replicas, that is meant and goes on after this event.
+
+    Raises:
+        IdempotencyKeyReused: the stream of this name has another body.
+    """
+    if asked.seen is None and not asked.has_name:
+        return None
+    elsewhere: list[Elsewhere] = []
+    if here.redis_streams is not None:
+        elsewhere = await here.redis_streams.find(asked.key, after)
+    # What is known here is looked at last: another request may have begun it in the meantime.
+    known = here.generations.of(asked.key)
+    runs = {one.run for one in known}
+    meant: list[Generation | Elsewhere] = [
+        *(one for one in known if one.may_be_meant(after)),
+        *(one for one in elsewhere if one.run not in runs),
+    ]
+    return meant[0] if len(meant) == 1 and meant[0].is_kept_from(after) else None
 
 
 def new_generation(asked: Asked, here: Parts) -> Generation:
@@ -137,7 +157,7 @@ async def opened_by_query(
 ) -> AsyncGenerator[Blocks]:
     """The opened stream of a GET."""
     body = CompletionRequest(prompt=query.prompt, model=query.model, max_tokens=query.max_tokens)
-    name = query.idempotency_key or idempotency_key(request)
+    name = idempotency_key(request, query.idempotency_key)
     key = call_key("stream", project, caller_of(request), body, name)
     linger = LINGER_SECONDS
     if request.headers.get("Accept") == "text/event-stream":

@@ -50,7 +50,7 @@ async def wait_while_wanted(
         )
     finally:
         gone.cancel()
-    if work in done:
+    if work in done and not work.cancelled():
         return
     if gone in done:
         raise ClientGone
