@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.checks.refusal import refuse_mistakes
 from gateway.checks.source import Mistakes
+from gateway.config import ConfigError
 from gateway.ports import PortError, chosen_port
 from gateway.process import ProcessError
 from gateway.runner import Wish, run
@@ -60,11 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             refuse_mistakes(wish)
             print(f"no mistake in {', '.join(map(str, wish))}")
-    except Mistakes as mistakes:
-        print(mistakes, file=sys.stderr)
-        return 2
-    except PortError as error:
-        print(f"gateway: {error}", file=sys.stderr)
+    except (ConfigError, PortError) as error:
+        print(error if isinstance(error, Mistakes) else f"gateway: {error}", file=sys.stderr)
         return 2
     except ProcessError as error:
         print(f"\n{error}", file=sys.stderr)
