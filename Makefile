@@ -7,10 +7,10 @@ API := .venv/.ready
 GATEWAY := .venv-gateway/.ready
 TYPED := packages/api/src packages/gateway/src charts/llm-access/gateway/policy.py tests bench tools
 
-.PHONY: help setup run test api gateway lint style types bench lock rename clean moved
+.PHONY: help setup run test api gateway lint style types attribution bench lock rename clean moved
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(API) $(GATEWAY) ## build both environments (every other command does it when needed)
 
@@ -26,7 +26,7 @@ api: $(API) ## start the API alone, against the LLM_GATEWAY_URL of the environme
 gateway: $(GATEWAY) ## start the local LLM and the gateway alone
 	@.venv-gateway/bin/python -m gateway serve
 
-lint: style types ## check style and types
+lint: style types attribution ## check style, types and attribution
 
 style: $(API)
 	@.venv/bin/ruff check
@@ -34,6 +34,9 @@ style: $(API)
 
 types: $(API)
 	@.venv/bin/mypy $(wildcard $(TYPED))
+
+attribution: $(API) ## find completions that go round the service helper; ARGS=folder looks there
+	@.venv/bin/python tools/attribution.py $(ARGS)
 
 bench: $(API) ## measure the service against the documented snippet
 	@.venv/bin/python -m bench

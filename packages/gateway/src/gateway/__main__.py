@@ -1,10 +1,12 @@
-"""The command line: `python -m gateway serve`, and `python -m gateway run` with the API."""
+"""The command line: `python -m gateway serve`, `run` with the API, `check` without any of them."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
+from gateway.checks.refusal import refuse_mistakes
+from gateway.checks.source import Mistakes
 from gateway.config import ConfigError
 from gateway.ports import PortError, chosen_port
 from gateway.process import ProcessError
@@ -19,12 +21,21 @@ def port(text: str) -> int:
     return chosen_port({"--port": text}, "--port", 0)
 
 
-def parse(arguments: list[str] | None) -> Wish:
+def parse(arguments: list[str] | None) -> Wish | list[Path]:
+    """What to run, or the files to check."""
     parser = argparse.ArgumentParser(prog="gateway", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="the local LLM and the gateway")
     everything = commands.add_parser("run", help="the same, and the API in front of it")
     everything.add_argument("--api-python", type=Path, required=True, help="has the API installed")
+    check = commands.add_parser("check", help="look for mistakes in a config, start nothing")
+    check.add_argument(
+        "files",
+        type=Path,
+        nargs="*",
+        metavar="FILE",
+        help="the config, then its overlays; else the one that serve runs",
+    )
     for command in (serve, everything):
         command.add_argument("--port", type=port, help="of the gateway; else GATEWAY_PORT or 4000")
         command.add_argument(
@@ -35,16 +46,23 @@ def parse(arguments: list[str] | None) -> Wish:
             help="more LiteLLM config: lists grow, mappings merge; may be given several times",
         )
     wish = parser.parse_args(arguments)
+    if wish.command == "check":
+        return wish.files or [CONFIG]
     api_python = wish.api_python.absolute() if wish.command == "run" else None
     return Wish([CONFIG, *wish.overlay], wish.port, api_python, Path(".run"))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """1 when a process failed, 2 when nothing was started, 0 when the end was asked for."""
+    """1 when a process failed, 2 when nothing was started, 0 when all is well or was ended."""
+    wish = parse(arguments)
     try:
-        run(parse(arguments), os.environ)
+        if isinstance(wish, Wish):
+            run(wish, os.environ)
+        else:
+            refuse_mistakes(wish)
+            print(f"no mistake in {', '.join(map(str, wish))}")
     except (ConfigError, PortError) as error:
-        print(f"gateway: {error}", file=sys.stderr)
+        print(error if isinstance(error, Mistakes) else f"gateway: {error}", file=sys.stderr)
         return 2
     except ProcessError as error:
         print(f"\n{error}", file=sys.stderr)

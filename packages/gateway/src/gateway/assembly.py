@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.checks.refusal import refuse_mistakes
 from gateway.config import Config, Route, localise, merge, read
 from gateway.environments import MASTER_KEY
 
@@ -34,8 +35,9 @@ def assemble(files: Sequence[Path], environ: Mapping[str, str]) -> Assembly:
         files: the gateway's config, then the overlays, in order.
 
     Raises:
-        ConfigError: one of them cannot be used.
+        Mistakes: one of them cannot be used as it is.
     """
+    refuse_mistakes(files)
     sources = [(path, read(path)) for path in files]
     written: Config = {}
     for _, said in sources:

@@ -3,7 +3,6 @@
 LiteLLM looks for the modules of a config's callbacks in the config's own folder.
 """
 
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,7 @@ from pathlib import Path
 import yaml
 
 from gateway.assembly import Assembly
-
-ATTRIBUTE = re.compile(r"([A-Za-z_]\w*)(\.[A-Za-z_]\w*)+")
+from gateway.checks.modules import ATTRIBUTE
 
 
 def prepare(folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""What is refused in a gateway's config before anything is started."""
