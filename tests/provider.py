@@ -87,6 +87,9 @@ async def chunks(model: str) -> AsyncIterator[bytes]:
         if rest:
             yield last_chunks(model, "stop", int(rest))
             return
+    if model == "cutsoon":
+        await asyncio.sleep(0.2)
+        raise ConnectionAbortedError
     for word in WORDS[:4] if model.startswith("cut") else WORDS:
         await asyncio.sleep(0.002)
         yield chunk(model, {"content": word})

@@ -99,13 +99,24 @@ async def answering_completions(handler: Handler) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def running_gateway(provider_url: str) -> AsyncIterator[RunningGateway]:
+async def running_gateway(
+    provider_url: str, *overlays: Path, **variables: str
+) -> AsyncIterator[RunningGateway]:
+    """
+    Args:
+        provider_url: the scripted provider's.
+        overlays: more config, after `tests/overlay.yaml`.
+        variables: more of the runner's environment.
+    """
+    files = [ROOT / "tests" / "overlay.yaml", *overlays]
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(str(GATEWAY_PYTHON), "-m", "gateway", "serve"),
-        *("--port", str(port), "--overlay", str(ROOT / "tests" / "overlay.yaml")),
+        *("--port", str(port), *(word for file in files for word in ("--overlay", str(file)))),
         cwd=ROOT,
-        env=os.environ | {"PROVIDER_URL": provider_url, "LITELLM_MASTER_KEY": MASTER_KEY},
+        env=os.environ
+        | {"PROVIDER_URL": provider_url, "LITELLM_MASTER_KEY": MASTER_KEY}
+        | variables,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

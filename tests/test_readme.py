@@ -8,8 +8,9 @@ from typing import Any
 from api.errors import AccessError, GatewayError
 from api.settings import Settings
 from gateway import announcement
+from gateway.__main__ import CONFIG
 from gateway.assembly import FAULT_MODELS
-from gateway.config import read
+from gateway.config import Config, read, references
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -101,6 +102,37 @@ def test_every_module_of_the_api_has_its_place_in_the_table_of_files() -> None:
 def test_the_table_of_fault_models_is_what_the_local_gateway_has() -> None:
     listed = [entry["model_name"] for entry in read(FAULT_MODELS)["model_list"]]
     assert list(table("fault model")) == listed
+
+
+def provider_of(entry: Config) -> str:
+    params = entry["litellm_params"]
+    prefix = params["model"].partition("/")[0]
+    if prefix == "openai" and "api_base" in params:
+        return "vLLM"
+    return {
+        "openai": "OpenAI",
+        "azure": "Azure OpenAI",
+        "anthropic": "Anthropic",
+        "gemini": "Gemini",
+        "vertex_ai": "Vertex AI, with workload identity",
+        "ollama_chat": "Ollama",
+    }[prefix]
+
+
+def test_the_table_of_providers_is_the_config_of_the_gateway() -> None:
+    aliases: dict[str, list[str]] = {}
+    variables: dict[str, set[str]] = {}
+    for entry in read(CONFIG)["model_list"]:
+        params = entry["litellm_params"]
+        second = ", second" if params.get("order") == 2 else ""
+        aliases.setdefault(provider_of(entry), []).append(f"`{entry['model_name']}`{second}")
+        names = {name for _, name in references(params)}
+        variables.setdefault(provider_of(entry), set()).update(names)
+    rows = table("provider")
+    assert rows.keys() == aliases.keys()
+    for provider, (listed, to_set) in rows.items():
+        assert re.findall(r"`[^`]+`(?:, second)?", listed) == aliases[provider]
+        assert set(re.findall(r"`(\w+)`", to_set)) == variables[provider]
 
 
 def test_the_first_curl_lines_are_those_that_the_runner_prints() -> None:

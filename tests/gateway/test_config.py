@@ -52,7 +52,40 @@ def test_with_its_key_in_the_environment_an_alias_goes_to_its_provider() -> None
 
 def test_ollama_needs_an_address_and_no_key() -> None:
     config, _ = localise(read(THE_CONFIG), read(LOCAL), variables={"OLLAMA_API_BASE"})
-    assert params_of(config, "ollama/llama3.1")["model"] == "ollama/llama3.1"
+    assert params_of(config, "ollama/llama3.1")["model"] == "ollama_chat/llama3.1"
+
+
+AZURE = {"AZURE_API_BASE", "AZURE_API_VERSION", "AZURE_API_KEY"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "models"),
+    [
+        ({"OPENAI_API_KEY"} | AZURE, ["openai/gpt-4o-mini", "azure/gpt-4o-mini"]),
+        ({"OPENAI_API_KEY", "AZURE_API_KEY"}, ["openai/gpt-4o-mini"]),
+        (AZURE, ["azure/gpt-4o-mini"]),
+        (set(), ["openai/smollm2-135m-instruct"]),
+    ],
+)
+def test_an_alias_keeps_the_providers_whose_variables_are_set(
+    variables: set[str], models: list[str]
+) -> None:
+    config, routes = localise(read(THE_CONFIG), read(LOCAL), variables)
+    entries = [entry for entry in config["model_list"] if entry["model_name"] == "gpt-4o-mini"]
+    assert [entry["litellm_params"]["model"] for entry in entries] == models
+    assert [route.model for route in routes if route.alias == "gpt-4o-mini"] == models
+
+
+def test_an_alias_that_is_there_twice_says_in_which_order_and_not_more_than_twice() -> None:
+    orders: dict[str, list[int | None]] = {}
+    for entry in read(THE_CONFIG)["model_list"]:
+        orders.setdefault(entry["model_name"], []).append(entry["litellm_params"].get("order"))
+    assert all(order in ([None], [1, 2]) for order in orders.values()), orders
+    assert {alias for alias, order in orders.items() if len(order) == 2} == {
+        "gemini-3.5-flash",
+        "gemini-3.1-pro-preview",
+        "gpt-4o-mini",
+    }
 
 
 def test_the_local_llm_is_given_no_price() -> None:

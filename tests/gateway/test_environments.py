@@ -14,7 +14,7 @@ SECRETS = {
     "GEMINI_API_KEY": "secret-1",
     "ANTHROPIC_API_KEY": "secret-2",
     "OPENAI_API_KEY": "secret-3",
-    "AZURE_API_KEY": "secret-4",
+    "COHERE_API_KEY": "secret-4",
     "TEAM_TOKEN": "secret-5",
     "LITELLM_MASTER_KEY": "secret-6",
 }
@@ -72,7 +72,14 @@ def test_the_proxy_gets_the_keys_its_config_refers_to_and_no_database(written: C
     assert environment["LITELLM_MASTER_KEY"] == "sk-local-1"
     assert environment["LOCAL_LLM_URL"] == LOCAL["local_llm_url"]
     assert environment["FAULT_MODELS_URL"] == LOCAL["fault_models_url"]
-    assert not {"DATABASE_URL", "LANGFUSE_SECRET_KEY", "AZURE_API_KEY", "PORT"} & set(environment)
+    assert not {"DATABASE_URL", "LANGFUSE_SECRET_KEY", "COHERE_API_KEY", "PORT"} & set(environment)
+
+
+def test_googles_credentials_reach_the_proxy_and_not_the_api(written: Config) -> None:
+    environ = {"GOOGLE_APPLICATION_CREDENTIALS": "/a/file", "CLOUDSDK_CONFIG": "/a/folder"}
+    proxy = for_proxy(environ, written, key="k", **LOCAL)
+    assert environ.items() <= proxy.items()
+    assert not set(environ) & set(for_api(environ, written, port=1, gateway_url=ADDRESS, key="k"))
 
 
 def test_the_proxy_calls_the_local_llm_directly_where_the_network_has_a_proxy(

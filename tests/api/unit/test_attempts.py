@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from api.attempts import (
-    MAX_ATTEMPTS,
+    MAX_CALLS,
     MAX_WAIT_SECONDS,
     Failure,
     Step,
@@ -28,7 +28,8 @@ from api.errors import (
 BACKOFF = 0.3
 ASKED, FIRST, SECOND = MODELS = ("asked", "first", "second")
 
-AGAIN = Step(ASKED, BACKOFF, spends_the_budget=True)
+AGAIN = Step(ASKED, BACKOFF, spends_the_budget=True, gateway_falls_back=False)
+ANEW = Step(ASKED, BACKOFF, spends_the_budget=True)
 TABLE: list[tuple[str, list[tuple[str, GatewayError]], Step | None]] = [
     ("a rate limit is waited out", [(ASKED, RateLimited())], AGAIN),
     ("a rate limit is waited out twice", [(ASKED, RateLimited())] * 2, AGAIN),
@@ -38,7 +39,7 @@ TABLE: list[tuple[str, list[tuple[str, GatewayError]], Step | None]] = [
     ("then a fallback is asked", [(ASKED, UpstreamFailed())] * 2, Step(FIRST)),
     ("a timeout is tried once more", [(ASKED, GatewayTimeout())], AGAIN),
     ("then another model may be faster", [(ASKED, GatewayTimeout())] * 2, Step(FIRST)),
-    ("an unreachable gateway is tried once more", [(ASKED, GatewayUnavailable())], AGAIN),
+    ("an unreachable gateway is tried once more", [(ASKED, GatewayUnavailable())], ANEW),
     ("then no model is replaced, all live there", [(ASKED, GatewayUnavailable())] * 2, None),
     ("a model that is not routed is not replaced", [(ASKED, ModelNotAllowed())], None),
     ("a refused prompt is refused everywhere", [(ASKED, PromptRejected())], None),
@@ -93,7 +94,7 @@ TABLE: list[tuple[str, list[tuple[str, GatewayError]], Step | None]] = [
 
 
 def again(seconds: float) -> Step:
-    return Step(ASKED, seconds, spends_the_budget=True)
+    return Step(ASKED, seconds, spends_the_budget=True, gateway_falls_back=False)
 
 
 def failures_of(rows: Sequence[tuple[str, GatewayError]]) -> list[Failure]:
@@ -169,8 +170,46 @@ def test_there_is_a_fifth_attempt_and_no_sixth() -> None:
     models = [ASKED, "a", "b", "c", "d"]
     four = failures_of([(ASKED, RateLimited())] * 3 + [("a", UpstreamFailed())])
     five = [*four, Failure("b", UpstreamFailed())]
-    assert next_step(models, four, remaining=60, backoff=0, may_retry=True) == Step("b")
+    assert next_step(models, four, remaining=60, backoff=0, may_retry=True) == Step(
+        "b", gateway_falls_back=False
+    )
     assert next_step(models, five, remaining=60, backoff=0, may_retry=True) is None
+
+
+def through_two(error: GatewayError) -> GatewayError:
+    """The same where the gateway has asked both providers of an alias."""
+    error.upstream_calls = 2
+    return error
+
+
+@pytest.mark.parametrize(
+    ("failures", "expected"),
+    [
+        ([(ASKED, through_two(UpstreamFailed()))], AGAIN),
+        (
+            [(ASKED, through_two(UpstreamFailed())), (ASKED, UpstreamFailed())],
+            Step(FIRST),
+        ),
+        (
+            [(ASKED, through_two(RateLimited())), (ASKED, RateLimited()), (ASKED, RateLimited())],
+            Step(FIRST, gateway_falls_back=False),
+        ),
+        (
+            [
+                (ASKED, through_two(UpstreamFailed())),
+                (ASKED, UpstreamFailed()),
+                (FIRST, through_two(UpstreamFailed())),
+            ],
+            None,
+        ),
+    ],
+    ids=["again, at one", "both of the next", "one of the next, for one is left", "none is left"],
+)
+def test_what_the_gateway_tried_by_itself_counts_and_is_tried_once(
+    failures: list[tuple[str, GatewayError]], expected: Step | None
+) -> None:
+    failed = failures_of(failures)
+    assert next_step(MODELS, failed, remaining=60, backoff=BACKOFF, may_retry=True) == expected
 
 
 @pytest.mark.parametrize(
@@ -226,7 +265,7 @@ def test_every_class_of_failure_ends_within_its_retries_and_five_attempts(
     while step := next_step(models, failures, remaining=60, backoff=0, may_retry=True):
         asked.append(step.model)
         failures.append(Failure(step.model, kind()))
-    assert len(asked) <= MAX_ATTEMPTS
+    assert len(asked) <= MAX_CALLS
     assert asked.count(ASKED) == 1 + kind.retries
     replaced = asked[1 + kind.retries :]
     assert replaced == models[1 : 1 + len(replaced)], "in order, each once"

@@ -18,7 +18,7 @@ from api.errors import (
     RateLimited,
     UpstreamFailed,
 )
-from api.gateway_answers import error_of_body, retry_after
+from api.gateway_answers import error_of_body, retry_after, upstream_calls
 
 FAILED_ABOVE = (
     "\n\nLiteLLM: model group 'm' failed with the error above. No fallback was attempted."
@@ -436,3 +436,16 @@ def test_an_error_that_may_be_waited_out_carries_the_time(
 
 def test_an_unavailable_gateway_that_says_when_to_come_back_is_believed() -> None:
     assert error_of_body(503, b"", {"retry-after": "7"}).retry_after == 7
+
+
+@pytest.mark.parametrize(
+    ("said", "calls"),
+    [("2", 2), ("1", 1), ("0", 1), ("", 1), ("-2", 1), ("two", 1), ("٢", 1), ("9999", 1)],
+)
+def test_an_attempt_is_as_many_calls_as_the_gateway_says_and_one_where_it_does_not(
+    said: str, calls: int
+) -> None:
+    headers = {"x-llm-access-upstream-calls": said}
+    assert upstream_calls(headers) == calls
+    assert error_of_body(500, body("litellm.X: x", None, "500"), headers).upstream_calls == calls
+    assert upstream_calls({}) == 1

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.attempts import MAX_ATTEMPTS
+from api.attempts import MAX_CALLS
 from api.breakers import FAILURES_IN_A_ROW, MODEL_OPEN_SECONDS, Breakers
 from api.errors import (
     BudgetExhausted,
@@ -244,7 +244,7 @@ async def open_breaker(error: type[GatewayError], models: Sequence[str] = (ASKED
     """The last of as many calls as it takes; each attempt of theirs fails."""
     call = ScriptedCall(models=models)
     for _ in range(FAILURES_IN_A_ROW):
-        call = ScriptedCall(*[error()] * MAX_ATTEMPTS, models=models, bounds=call.bounds)
+        call = ScriptedCall(*[error()] * MAX_CALLS, models=models, bounds=call.bounds)
         with pytest.raises(error):
             await call.run()
     return call
@@ -310,5 +310,13 @@ async def test_the_fifth_attempt_is_not_repaired() -> None:
     models = [ASKED, "a", "b", "c", "d"]
     call = ScriptedCall(*[BudgetExhausted()] * 4, "", models=models)
     assert await call.run() == ""
-    assert len(call.attempts.receipt) == MAX_ATTEMPTS
+    assert len(call.attempts.receipt) == MAX_CALLS
     assert call.outcomes()[-1] == ("d", "empty", 200)
+
+
+async def test_an_answer_that_took_the_last_of_five_calls_is_not_repaired() -> None:
+    failed = BudgetExhausted()
+    failed.upstream_calls = 4
+    call = ScriptedCall(failed, "")
+    assert await call.run() == ""
+    assert call.outcomes()[1:] == [(FIRST, "empty", 200)]

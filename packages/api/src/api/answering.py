@@ -33,17 +33,20 @@ class Answering:
         self.ending: Ending | None = None
         """How the answer that is given ended."""
 
-    def call(self, alias: str) -> Call:
-        """What the next attempt asks of this model."""
+    def call(self, attempt: OneAttempt) -> Call:
+        """What this attempt asks."""
         if self._empty is not None:
             return with_more_room(self._empty[0])
-        floor = self._settings.llm_min_tokens_thinking if self._thinks(alias) else 0
-        return self._question.call(alias, at_least=floor)
+        floor = self._settings.llm_min_tokens_thinking if self._thinks(attempt.model) else 0
+        return self._question.call(
+            attempt.model, at_least=floor, gateway_falls_back=attempt.gateway_falls_back
+        )
 
     def answered(
         self, attempt: OneAttempt, call: Call, ending: Ending, *, has_text: bool
     ) -> dict[str, Any] | None:
         """The fields of `Done` for this answer; None when one more attempt is to give a better."""
+        self.attempts.count(ending.upstream_calls)
         if self._empty is not None:
             ending = together(self._empty[1], ending)
         elif not has_text and self._is_worth_a_repair(call, ending):

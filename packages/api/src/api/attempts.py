@@ -12,7 +12,8 @@ from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
 from api.errors import GatewayError
 
-MAX_ATTEMPTS = 5
+MAX_CALLS = 5
+"""To providers, in one call of ours: an attempt is several where the gateway falls back."""
 MAX_WAIT_SECONDS = 20.0
 BACKOFF = wait_random_exponential(multiplier=0.5, max=8)
 """Full jitter, in seconds: the platform's page names this very strategy."""
@@ -29,11 +30,18 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The next attempt: which model, after how many seconds, and whether it is a budgeted retry."""
+    """The next attempt.
+
+    Attributes:
+        wait: seconds before it.
+        spends_the_budget: whether it is a budgeted retry.
+        gateway_falls_back: whether the gateway may ask both providers of an alias.
+    """
 
     model: str
     wait: float = 0.0
     spends_the_budget: bool = False
+    gateway_falls_back: bool = True
 
 
 def next_step(
@@ -55,8 +63,8 @@ def next_step(
             provider, and is the remedy and not the load.
     """
     last = failures[-1]
-    made = [failure for failure in failures if not failure.was_skipped]
-    if len(made) >= MAX_ATTEMPTS or remaining <= 0:
+    left = MAX_CALLS - sum(f.error.upstream_calls for f in failures if not f.was_skipped)
+    if left <= 0 or remaining <= 0:
         return None
     asked = [failure.model for failure in failures]
     is_requested = last.model == models[0]
@@ -65,10 +73,17 @@ def next_step(
     if is_requested and has_retries_left and (may_retry or not spends):
         wait = max(backoff if spends else 0, last.error.retry_after or 0)
         if wait < min(remaining, MAX_WAIT_SECONDS):
-            return Step(last.model, wait, spends_the_budget=spends)
+            # Where the gateway itself failed, its providers have not had their turn.
+            return Step(
+                last.model,
+                wait,
+                spends_the_budget=spends,
+                gateway_falls_back=last.error.ends_the_call and left > 1,
+            )
     if last.error.ends_the_call or (is_requested and not last.error.falls_back):
         return None
-    return next((Step(model) for model in models if model not in asked), None)
+    others = (model for model in models if model not in asked)
+    return next((Step(model, gateway_falls_back=left > 1) for model in others), None)
 
 
 def backoff(attempt: int) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from api.errors import UpstreamFailed
-from api.gateway_answers import NOT_JSON, GatewayProblem, error_of_answer
+from api.gateway_answers import NOT_JSON, GatewayProblem, error_of_answer, upstream_calls
 from api.lane import Call, Ending, Read, Reply, TokenUsage
 from api.sse import EventDecoder
 from api.usage import NO_USAGE, WireUsage, known_cost, usage_of
@@ -48,10 +48,18 @@ CHUNK = msgspec.json.Decoder(Chunk)
 
 
 def request_fields(call: Call) -> dict[str, Any]:
-    """What every request says, whole or streamed, but for the metadata."""
+    """What every request says, whole or streamed, to a model with or without a gateway."""
     fields: dict[str, Any] = {"messages": call.messages, "max_tokens": call.max_tokens}
     if call.temperature is not None:
         fields["temperature"] = call.temperature
+    return fields
+
+
+def gateway_fields(call: Call) -> dict[str, Any]:
+    """What is said to the gateway alone: metadata made for this request, and LiteLLM's switch."""
+    fields: dict[str, Any] = {"metadata": call.attribution.metadata()}
+    if not call.gateway_falls_back:
+        fields["disable_fallbacks"] = True
     return fields
 
 
@@ -69,7 +77,12 @@ def ending_of(
     if not finish_reason:
         raise UpstreamFailed("the answer ended without a finish_reason")
     return Ending(
-        finish_reason, tokens, cost, headers.get(BOOKED_HEADER), headers.get(ANSWERED_HEADER)
+        finish_reason,
+        tokens,
+        cost,
+        headers.get(BOOKED_HEADER),
+        headers.get(ANSWERED_HEADER),
+        upstream_calls(headers),
     )
 
 

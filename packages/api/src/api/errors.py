@@ -141,6 +141,8 @@ class GatewayError(AccessError):
     """Whether it counts towards not asking this model for a while."""
     is_gateways_word: bool = False
     """Whether the gateway said so itself, and so had accepted the key and the model."""
+    upstream_calls: int = 1
+    """How many calls to providers the attempt took, as the gateway says."""
 
 
 class ModelNotAllowed(GatewayError):

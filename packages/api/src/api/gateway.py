@@ -11,7 +11,7 @@ import msgspec
 
 from api.answer_body import read_whole
 from api.errors import GatewayError, GatewayTimeout, GatewayUnavailable, UpstreamFailed
-from api.gateway_answers import NOT_JSON, error_of_body
+from api.gateway_answers import NOT_JSON, counted, error_of_body
 from api.gateway_key import GatewayKey
 
 CONNECT_SECONDS = 5.0
@@ -88,7 +88,8 @@ class Gateway:
             try:
                 if response.status != 200:
                     raise await error_of_response(response, deadline)
-                yield response
+                with counted(response.headers):
+                    yield response
             finally:
                 response.close()
 

@@ -5,7 +5,8 @@ LiteLLM without a database says several things in unusual ways: a wrong key is a
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -29,6 +30,7 @@ FROM_PROVIDER = re.compile(r"litellm\.\w+: ")
 NO_SUCH_MODEL = re.compile(r"invalid model name|model not allowed|not a valid model", re.IGNORECASE)
 OUT_OF_BUDGET = re.compile(r"crossed budget|budget has been exceeded", re.IGNORECASE)
 TIMED_OUT = re.compile(r"litellm\.Timeout|Timeout on reading data")
+CALLS_HEADER = "x-llm-access-upstream-calls"
 RETRY_AFTER_NAMES = ("retry-after", "llm_provider-retry-after")
 SENSELESS_SECONDS = 1e9
 
@@ -97,6 +99,7 @@ def error_of_answer(
     else:
         error = UpstreamFailed(reason, retry_after=wait)
     error.is_gateways_word = True
+    error.upstream_calls = upstream_calls(headers)
     return error
 
 
@@ -127,6 +130,22 @@ def http_status(code: str | int | None, status: int) -> int:
     if isinstance(code, str):
         code = int(code) if len(code) == 3 and code.isdecimal() else None
     return code if code is not None and 400 <= code <= 599 else status
+
+
+def upstream_calls(headers: Mapping[str, str]) -> int:
+    """How many providers the gateway asked for one answer; 1 where it does not say."""
+    said = headers.get(CALLS_HEADER, "")
+    return max(1, int(said)) if said.isascii() and said.isdecimal() and len(said) < 4 else 1
+
+
+@contextmanager
+def counted(headers: Mapping[str, str]) -> Generator[None]:
+    """Whatever fails in the block took as many calls to providers as these headers say."""
+    try:
+        yield
+    except GatewayError as error:
+        error.upstream_calls = upstream_calls(headers)
+        raise
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

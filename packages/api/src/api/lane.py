@@ -18,7 +18,12 @@ class Message(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One attempt's question. `deadline` is in the running loop's time, in seconds."""
+    """One attempt's question.
+
+    Attributes:
+        deadline: in the running loop's time, in seconds.
+        gateway_falls_back: whether the gateway may ask the alias's next provider by itself.
+    """
 
     alias: str
     messages: Sequence[Message]
@@ -27,6 +32,7 @@ class Call:
     attribution: Attribution
     traceparent: str
     deadline: float
+    gateway_falls_back: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,8 @@ class Ending:
     """The project the gateway says it books the call on, where it says so."""
     answered_by: str | None = None
     """The provider's model behind the alias, where the gateway says so."""
+    upstream_calls: int = 1
+    """How many providers the gateway asked."""
 
 
 @dataclass(frozen=True, slots=True)

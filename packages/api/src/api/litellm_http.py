@@ -3,7 +3,7 @@
 litellm's own objects are not believed: of an answer that says nothing it makes one that finished.
 """
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import httpx
 from api.answer_body import MAX_ANSWER_BYTES
 from api.chat_format import decode_reply
 from api.errors import UpstreamFailed
+from api.gateway_answers import counted
 from api.lane import Reply
 
 EVENT_STREAM = "text/event-stream"
@@ -26,6 +27,11 @@ class Kept:
 
     response: httpx.Response | None = None
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Those of the answer, names in lower case; none when there was none."""
+        return {} if self.response is None else self.response.headers
+
     def reply(self) -> Reply | None:
         """What the gateway answered; None when it did not, or not with a 200.
 
@@ -34,8 +40,8 @@ class Kept:
         """
         if self.response is None or self.response.status_code != HTTPStatus.OK:
             return None
-        with suppress(httpx.ResponseNotRead):
-            return decode_reply(self.response.content, self.response.headers)
+        with suppress(httpx.ResponseNotRead), counted(self.headers):
+            return decode_reply(self.response.content, self.headers)
         return None
 
 

@@ -18,9 +18,10 @@ from typing import Any
 
 import httpx
 
-from api.chat_format import request_fields
+from api.chat_format import gateway_fields, request_fields
 from api.errors import GatewayError
 from api.gateway import CONNECT_SECONDS
+from api.gateway_answers import counted
 from api.gateway_key import GatewayKey
 from api.lane import Call, Read, Reply
 from api.litellm_answers import next_of, raw_response, reads_of_chunks, reply_of_object
@@ -75,7 +76,8 @@ class LiteLlmLane:
             except GatewayError:
                 # litellm fails on oddities of an answer that are not worth its loss.
                 if (reply := kept.reply()) is None:
-                    raise
+                    with counted(kept.headers):
+                        raise
                 return reply
             return kept.reply() or reply_of_object(answer)
 
@@ -89,8 +91,9 @@ class LiteLlmLane:
             else:
                 reads = reads_of_bytes(next_of(raw.aiter_bytes()), raw.headers, call.deadline)
             async with aclosing(reads):
-                async for read in reads:
-                    yield read
+                with counted(raw.headers if raw is not None else {}):
+                    async for read in reads:
+                        yield read
 
     async def _ask(self, call: Call, **more: Any) -> Any:
         if self._url is None or self._key is None:
@@ -98,7 +101,7 @@ class LiteLlmLane:
         fields = {
             "model": f"openai/{call.alias}",
             "api_base": self._url,
-            "extra_body": {"metadata": call.attribution.metadata()},
+            "extra_body": gateway_fields(call),
             "extra_headers": {"traceparent": call.traceparent},
         }
         with self._key.in_use() as key:

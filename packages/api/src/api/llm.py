@@ -81,7 +81,7 @@ class Llm:
         with answering(question, self._bounds, self._settings) as under_way:
             async for attempt in under_way.attempts:
                 with attempt:
-                    call = under_way.call(attempt.model)
+                    call = under_way.call(attempt)
                     reply = await self._lane.complete(call)
                     has_text = bool(reply.text.strip())
                     done = under_way.answered(attempt, call, reply.ending, has_text=has_text)
@@ -114,7 +114,7 @@ class Llm:
             yield Meta(**question.facts())
             async for attempt in under_way.attempts:
                 with attempt:
-                    call = under_way.call(attempt.model)
+                    call = under_way.call(attempt)
                     has_text = False
                     done: dict[str, Any] | None = None
                     async with aclosing(self._lane.stream(call)) as reads:

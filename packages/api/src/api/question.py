@@ -32,7 +32,7 @@ class Question:
             "request_id": self.trace.request_id,
         }
 
-    def call(self, alias: str, *, at_least: int) -> Call:
+    def call(self, alias: str, *, at_least: int, gateway_falls_back: bool) -> Call:
         """What is asked of this model, with a floor for `max_tokens`."""
         return Call(
             alias=alias,
@@ -42,6 +42,7 @@ class Question:
             attribution=self.attribution,
             traceparent=self.trace.traceparent,
             deadline=self.deadline,
+            gateway_falls_back=gateway_falls_back,
         )
 
     def done(

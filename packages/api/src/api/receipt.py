@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from api.attempts import MAX_ATTEMPTS, Failure, Step, backoff, next_step
+from api.attempts import MAX_CALLS, Failure, Step, backoff, next_step
 from api.breakers import Breakers
 from api.errors import GatewayError, GatewayTimeout, StreamInterrupted
 from api.retry_budget import RetryBudget
@@ -55,14 +55,14 @@ class Attempts:
         self._models = models
         self._deadline = deadline
         self._failures: list[Failure] = []
-        self._made = 0
+        self._calls = 0
         self._repair: Step | None = None
         self._is_repaired = False
 
     @property
     def can_repair(self) -> bool:
         """Whether one more attempt may be made for an answer that came back empty."""
-        is_early = self._made < MAX_ATTEMPTS and self._remaining > 0
+        is_early = self._calls < MAX_CALLS and self._remaining > 0
         return is_early and not self.has_answered and not self._is_repaired
 
     def __aiter__(self) -> Self:
@@ -83,7 +83,7 @@ class Attempts:
                     await self.bounds.sleep(step.wait)
                 refusal = self.bounds.breakers.refusal(step.model)
                 if refusal is None:
-                    self._made += 1
+                    self._calls += 1
                     return OneAttempt(self, step, retry.pop_all())
             self._failures.append(Failure(step.model, refusal, was_skipped=True))
             self.write(step, "skipped", refusal.status, refusal.reason, refusal.remedy, seconds=0)
@@ -95,8 +95,13 @@ class Attempts:
                 error = StreamInterrupted(error.reason)
         else:
             self.bounds.breakers.failed(model, error)
+        self.count(error.upstream_calls)
         self._failures.append(Failure(model, error))
         return error
+
+    def count(self, upstream_calls: int) -> None:
+        """Takes note of how many calls to providers an attempt was."""
+        self._calls += upstream_calls - 1
 
     def answer_begins(self, model: str) -> None:
         """A byte of the answer is there."""
@@ -163,6 +168,7 @@ class OneAttempt:
 
     def __init__(self, attempts: Attempts, step: Step, ending: ExitStack) -> None:
         self.model = step.model
+        self.gateway_falls_back = step.gateway_falls_back
         self._attempts = attempts
         self._step = step
         self._ending = ending

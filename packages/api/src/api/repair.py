@@ -27,7 +27,7 @@ def would_help(call: Call, ending: Ending, *, thinks: bool) -> bool:
 def with_more_room(call: Call) -> Call:
     """The same question, with a `max_tokens` that thoughts alone should not use up."""
     room = max(TIMES_THE_ROOM * call.max_tokens, LEAST_ROOM)
-    return replace(call, max_tokens=min(room, MOST_ROOM))
+    return replace(call, max_tokens=min(room, MOST_ROOM), gateway_falls_back=False)
 
 
 def together(first: Ending, second: Ending) -> Ending:

@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from api.answer_body import next_read, read_whole
-from api.chat_format import decode_reply, request_fields
+from api.chat_format import decode_reply, gateway_fields, request_fields
 from api.gateway import Gateway
 from api.lane import Call, Read, Reply
 from api.stream_reads import reads_of_bytes
@@ -60,7 +60,7 @@ async def drain(response: aiohttp.ClientResponse) -> None:
 
 
 def encode(call: Call, **more: Any) -> bytes:
-    """The body of the request: the bare alias, and metadata made for this request alone."""
+    """The body of the request, with the bare alias."""
     return msgspec.json.encode(
-        {"model": call.alias, "metadata": call.attribution.metadata()} | request_fields(call) | more
+        {"model": call.alias} | gateway_fields(call) | request_fields(call) | more
     )

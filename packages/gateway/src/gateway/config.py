@@ -90,7 +90,7 @@ def merge(config: Config, overlay: Config) -> Config:
 def localise(
     config: Config, local: Config, variables: Collection[str]
 ) -> tuple[Config, list[Route]]:
-    """Gives every alias that misses a variable to the local LLM.
+    """Leaves each alias to the providers whose variables are set, and else to the local LLM.
 
     Args:
         config: as `read` and `merge` make it.
@@ -98,16 +98,27 @@ def localise(
         variables: the names that are set, and not to an empty value.
 
     Returns:
-        The config to run, and who answers each alias, in the order of the config.
+        The config to run, and who answers each alias, in the order of the config. Of an alias with
+        several entries those that miss a variable are left out, but for the first when all do.
     """
-    local_config, routes = copy.deepcopy(config), []
-    for entry in local_config.get("model_list", []):
-        params = entry["litellm_params"]
-        missing = tuple(name for _, name in references(params) if name not in variables)
+    local_config, routes, kept = copy.deepcopy(config), [], []
+    model_list = local_config.get("model_list", [])
+    answered = {entry["model_name"] for entry in model_list if not missing_of(entry, variables)}
+    for entry in model_list:
+        alias, missing = entry["model_name"], missing_of(entry, variables)
         if missing:
+            if alias in answered:
+                continue
             entry.update(copy.deepcopy(local))
-        routes.append(Route(entry["model_name"], entry["litellm_params"]["model"], missing))
-    return local_config, routes
+            answered.add(alias)
+        kept.append(entry)
+        routes.append(Route(alias, entry["litellm_params"]["model"], missing))
+    return local_config | {"model_list": kept}, routes
+
+
+def missing_of(entry: Config, variables: Collection[str]) -> tuple[str, ...]:
+    names = dict.fromkeys(name for _, name in references(entry["litellm_params"]))
+    return tuple(name for name in names if name not in variables)
 
 
 def references(value: object, key: str = "") -> Iterator[tuple[str, str]]:

@@ -14,6 +14,10 @@ NETWORK = {
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
 }  # fmt: skip
+GOOGLE = {
+    "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "GCE_METADATA_HOST", "GCE_METADATA_IP",
+}  # fmt: skip
+"""Where Google's application default credentials come from, for Vertex AI."""
 LOOPBACK = "127.0.0.1,localhost"
 MASTER_KEY = "LITELLM_MASTER_KEY"
 LOCAL_LLM_URL = "LOCAL_LLM_URL"
@@ -58,7 +62,7 @@ def for_proxy(
         key: the master key.
         local_llm_url, fault_models_url: OpenAI-compatible, end in `/v1`.
     """
-    names = SYSTEM | NETWORK | {name for _, name in references(config)}
+    names = SYSTEM | NETWORK | GOOGLE | {name for _, name in references(config)}
     around = ",".join(filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy"), LOOPBACK)))
     return (
         chosen(environ, names)
@@ -78,7 +82,8 @@ def for_api(
         key: the gateway's.
         gateway_url: OpenAI-compatible, ends in `/v1`.
     """
-    secrets = {name for key, name in references(config) if key != "api_base"} | {MASTER_KEY}
+    referred = {name for key, name in references(config) if key != "api_base"}
+    secrets = referred | GOOGLE | {MASTER_KEY}
     passed = {
         name: value
         for name, value in environ.items()
