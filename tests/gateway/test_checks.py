@@ -142,8 +142,7 @@ def test_a_check_starts_nothing_and_says_where_it_looked(tmp_path: Path) -> None
     ended = gateway(tmp_path, "check")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == f"no mistake in {CONFIG}\n"
-    shutil.copy(CONFIG, tmp_path)
-    (tmp_path / "policy.py").touch()
+    shutil.copytree(CONFIG.parent, tmp_path, dirs_exist_ok=True)
     (tmp_path / "config.yaml").write_text(CONFIG.read_text() + "\nmodel_lst: []\n")
     ended = gateway(tmp_path, "check", "config.yaml")
     assert (ended.returncode, ended.stdout) == (2, "")

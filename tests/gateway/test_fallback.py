@@ -1,7 +1,6 @@
 """Two providers of one alias: when the second is asked, and that it is never one call too many."""
 
 import json
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 import yaml
 
 from conftest import RunningProvider
-from gateway.__main__ import CONFIG
 from reading import read_stream
 from running import RunningGateway, running_gateway, serving_alone, settings_for
 
@@ -56,9 +54,7 @@ def entries(alias: str) -> list[dict[str, Any]]:
 def overlay(tmp_path_factory: pytest.TempPathFactory) -> Path:
     overlay: Path = tmp_path_factory.mktemp("fallback") / "overlay.yaml"
     more = {"model_list": [entry for alias in PAIRS for entry in entries(alias)]}
-    settings = {"litellm_settings": {"callbacks": ["fallback.bounded"]}}
-    shutil.copy(CONFIG.with_name("fallback.py"), overlay.parent)
-    overlay.write_text(yaml.safe_dump(more | settings))
+    overlay.write_text(yaml.safe_dump(more))
     return overlay
 
 
