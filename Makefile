@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 API := .venv/.ready
 GATEWAY := .venv-gateway/.ready
-TYPED := packages/api/src packages/gateway/src charts/llm-access/gateway/policy.py tests bench tools
+TYPED := packages/api/src packages/gateway/src charts/llm-access/gateway/policy*.py tests bench tools
 
 .PHONY: help setup run test api gateway lint style types bench lock rename clean moved
 

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GATEWAY_PYTHON = ROOT / ".venv-gateway" / "bin" / "python"
 MASTER_KEY = "sk-test-master"
 START_SECONDS = 90
+ATTRIBUTED = {"project_id": "demo", "solution": "tests"}
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,25 @@ async def answering_completions(handler: Handler) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def running_gateway(provider_url: str) -> AsyncIterator[RunningGateway]:
+async def running_gateway(
+    provider_url: str, *overlays: Path, **environment: str
+) -> AsyncIterator[RunningGateway]:
+    """The gateway with the test's config.
+
+    Args:
+        overlays: more of them, in order.
+        environment: what the runner gets beside the tests' own.
+    """
     port = free_port()
+    files = [ROOT / "tests" / "overlay.yaml", *overlays]
     process = await asyncio.create_subprocess_exec(
         *(str(GATEWAY_PYTHON), "-m", "gateway", "serve"),
-        *("--port", str(port), "--overlay", str(ROOT / "tests" / "overlay.yaml")),
+        *("--port", str(port)),
+        *(word for file in files for word in ("--overlay", str(file))),
         cwd=ROOT,
-        env=os.environ | {"PROVIDER_URL": provider_url, "LITELLM_MASTER_KEY": MASTER_KEY},
+        env=os.environ
+        | {"PROVIDER_URL": provider_url, "LITELLM_MASTER_KEY": MASTER_KEY}
+        | environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -140,7 +153,7 @@ async def warm_up(url: str) -> None:
     async with aiohttp.ClientSession(headers=headers) as http:
         for stream in (False, True):
             messages = [{"role": "user", "content": "warm up"}]
-            body = {"model": "ok", "messages": messages, "stream": stream}
+            body = {"model": "ok", "messages": messages, "stream": stream, "metadata": ATTRIBUTED}
             async with http.post(f"{url}/chat/completions", json=body) as response:
                 assert response.status == 200
                 await response.read()

@@ -14,6 +14,7 @@ NETWORK = {
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
 }  # fmt: skip
+POLICY = {"PROJECT_KEYS_FILE"}
 LOOPBACK = "127.0.0.1,localhost"
 MASTER_KEY = "LITELLM_MASTER_KEY"
 LOCAL_LLM_URL = "LOCAL_LLM_URL"
@@ -50,7 +51,7 @@ def for_proxy(
     local_llm_url: str,
     fault_models_url: str,
 ) -> Environment:
-    """What the config refers to, the way out, and no database.
+    """What the config and its policy refer to, the way out, and no database.
 
     Args:
         environ: the runner's own.
@@ -58,7 +59,7 @@ def for_proxy(
         key: the master key.
         local_llm_url, fault_models_url: OpenAI-compatible, end in `/v1`.
     """
-    names = SYSTEM | NETWORK | {name for _, name in references(config)}
+    names = SYSTEM | NETWORK | POLICY | {name for _, name in references(config)}
     around = ",".join(filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy"), LOOPBACK)))
     return (
         chosen(environ, names)
