@@ -50,7 +50,7 @@ class Caller:
         headers = {"Authorization": f"Bearer {self.key}"}
         url = self.url.removesuffix("/v1") + path
         async with self.http.request(method, url, json=body, headers=headers) as response:
-            return Said(response.status, dict(response.headers), await response.text())
+            return Said(response.status, response.headers, await response.text())
 
     async def ask(self, model: str = "ok", project: str | None = "demo", **more: Any) -> Said:
         """A completion; for None there is nothing in the metadata of whose it is."""

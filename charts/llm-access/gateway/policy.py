@@ -7,6 +7,7 @@ is a module of its own beside this one, and knows nothing of LiteLLM where it ca
 import logging
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -36,6 +37,7 @@ logger = logging.getLogger("gateway.policy")
 
 HEADER_SAFE = re.compile(r"[A-Za-z0-9._:/@-]{1,128}")
 KEY_PROJECT = "key_project"
+RETRY_AFTER = "policy_retry_after"
 
 
 async def authenticated(request: Request, api_key: str) -> UserAPIKeyAuth:
@@ -91,15 +93,58 @@ class Admission(CustomLogger):  # type: ignore[misc]
                 data, user_api_key_dict.metadata.get(KEY_PROJECT)
             )
             policy_attribution.write(attributed, data)
-            policy_allowlist.check(data, config.models(attributed.project))
+            alias = policy_allowlist.check(data, config.models(attributed.project))
             try:
                 policy_attribution.require(attributed)
             except Refusal as refusal:
                 if config.required:
                     raise
                 logger.warning("passed all the same: %s", refusal.message)
+            state().limits.admit(config.limits(alias, attributed.project), time.monotonic())
         except Exception as error:  # noqa: BLE001 - `refuse` lets nothing pass
             refuse(error)
+
+    async def async_log_success_event(
+        self, kwargs: dict[str, Any], *_: object, **__: object
+    ) -> None:
+        """A whole answer, a stream at its end, or what there was of it when its reader left."""
+        book(kwargs)
+
+    async def async_log_failure_event(
+        self, kwargs: dict[str, Any], *_: object, **__: object
+    ) -> None:
+        """A stream that was cut has been paid for as far as it came."""
+        book(kwargs)
+
+    async def async_post_call_failure_hook(
+        self, request_data: dict[str, Any], original_exception: Exception, **_: object
+    ) -> None:
+        """Keeps when to come back for the headers of the answer, where LiteLLM renames it."""
+        if getattr(original_exception, "status_code", None) != 429:
+            return
+        response = getattr(original_exception, "response", None)
+        for headers in (
+            getattr(original_exception, "litellm_response_headers", None),
+            getattr(response, "headers", None),
+        ):
+            wait = (headers or {}).get("retry-after", "")
+            if wait.isascii() and wait.isdecimal():
+                request_data[RETRY_AFTER] = wait
+                return
+
+    async def async_post_call_response_headers_hook(
+        self, data: dict[str, Any], **_: object
+    ) -> dict[str, str]:
+        wait = data.get(RETRY_AFTER)
+        return {"retry-after": wait} if wait else {}
+
+
+def book(kwargs: dict[str, Any]) -> None:
+    """What a call has used, by LiteLLM's own account of it."""
+    account = kwargs.get("standard_logging_object") or {}
+    metadata = (kwargs.get("litellm_params") or {}).get("metadata") or {}
+    limits = state().config.limits(account.get("model_group"), metadata.get("project_id"))
+    state().limits.spend(limits, int(account.get("total_tokens") or 0), time.monotonic())
 
 
 def refuse(error: Exception) -> NoReturn:

@@ -3,12 +3,14 @@
 Read once, at the start. A section that cannot be understood ends the start, with the reason.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from policy_limits import Limit
 
 DEFAULT = "default"
 ATTRIBUTION = ("required", "warn")
@@ -43,6 +45,7 @@ class PolicyConfig:
         named: the projects that have an entry of their own.
         default: what holds for every other one.
         budgets: USD per month by alias.
+        rates: `rpm` and `tpm` of each alias.
     """
 
     aliases: tuple[str, ...]
@@ -50,6 +53,14 @@ class PolicyConfig:
     named: Mapping[str, ProjectPolicy]
     default: ProjectPolicy
     budgets: Mapping[str, float]
+    rates: Mapping[str, Limit]
+
+    def limits(self, alias: str | None, project: str | None) -> list[Limit]:
+        """What binds a call of this alias for this project."""
+        policy = self.project(project)
+        ours = Limit(f"project {project or '(none)'}", policy.rpm, policy.tpm)
+        rate = self.rates.get(alias or "")
+        return [rate, ours] if rate else [ours]
 
     def project(self, project: str | None) -> ProjectPolicy:
         return self.named.get(project, self.default) if project else self.default
@@ -94,7 +105,22 @@ def parse(config: Mapping[str, Any]) -> PolicyConfig:
         {name: project({**default, **entry}, name, aliases) for name, entry in entries.items()},
         project(default, DEFAULT, aliases),
         {alias: amount(usd, f"budgets.{alias}") for alias, usd in budgets.items()},
+        {alias: rate(alias, config["model_list"]) for alias in aliases},
     )
+
+
+def rate(alias: str, model_list: Sequence[Mapping[str, Any]]) -> Limit:
+    """What its entries may do together; an entry without a limit leaves the alias without one."""
+    fields = {}
+    for field in ("rpm", "tpm"):
+        each = [
+            whole(entry.get(field, (entry.get("litellm_params") or {}).get(field)), alias, field)
+            for entry in model_list
+            if entry["model_name"] == alias
+        ]
+        limits = [limit for limit in each if limit is not None]
+        fields[field] = sum(limits) if len(limits) == len(each) else None
+    return Limit(f"model {alias}", **fields)
 
 
 def project(entry: Mapping[str, Any], name: str, aliases: Collection[str]) -> ProjectPolicy:
@@ -105,23 +131,27 @@ def project(entry: Mapping[str, Any], name: str, aliases: Collection[str]) -> Pr
         if not isinstance(models, list):
             raise PolicyError(f"{place}.models: not a list of aliases")
         known(models, aliases, f"{place}.models")
-    whole, usd = {}, entry.get("usd_per_month")
-    for field in ("rpm", "tpm"):
-        limit = entry.get(field)
-        if limit is not None and (type(limit) is not int or limit < 0):
-            raise PolicyError(f"{place}.{field}: {limit!r} is not a whole number from 0 on")
-        whole[field] = limit
+    usd = entry.get("usd_per_month")
     return ProjectPolicy(
         models=None if models is None else frozenset(models),
+        rpm=whole(entry.get("rpm"), place, "rpm"),
+        tpm=whole(entry.get("tpm"), place, "tpm"),
         usd_per_month=None if usd is None else amount(usd, f"{place}.usd_per_month"),
-        **whole,
     )
 
 
+def whole(limit: object, place: str, field: str) -> int | None:
+    if limit is None:
+        return None
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+        raise PolicyError(f"{place}.{field}: {limit!r} is not a whole number from 0 on")
+    return limit
+
+
 def amount(usd: object, place: str) -> float:
-    if type(usd) not in (int, float) or not 0 <= usd < float("inf"):  # type: ignore[operator]
-        raise PolicyError(f"{place}: {usd!r} is not an amount of USD from 0 on")
-    return float(usd)  # type: ignore[arg-type]
+    if isinstance(usd, int | float) and not isinstance(usd, bool) and 0 <= usd < float("inf"):
+        return float(usd)
+    raise PolicyError(f"{place}: {usd!r} is not an amount of USD from 0 on")
 
 
 def mapping(value: object, place: str) -> dict[str, Any]:

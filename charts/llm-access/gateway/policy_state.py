@@ -12,6 +12,7 @@ from pathlib import Path
 import policy_config
 from policy_config import PolicyConfig
 from policy_keys import ProjectKeys
+from policy_limits import Limits
 
 CONFIG = Path(__file__).with_name("config.yaml")
 
@@ -20,6 +21,7 @@ CONFIG = Path(__file__).with_name("config.yaml")
 class State:
     config: PolicyConfig
     keys: ProjectKeys
+    limits: Limits
 
 
 @functools.cache
@@ -32,4 +34,4 @@ def state() -> State:
     file = environ.get("PROJECT_KEYS_FILE")
     keys = ProjectKeys(Path(file) if file else None, environ["LITELLM_MASTER_KEY"])
     keys.current()
-    return State(policy_config.read(CONFIG), keys)
+    return State(policy_config.read(CONFIG), keys, Limits())

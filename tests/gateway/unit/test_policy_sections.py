@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from policy_config import PolicyConfig, PolicyError, ProjectPolicy, parse
+from policy_limits import Limit
 
 MODELS = {"model_list": [{"model_name": name} for name in ("a", "b", "a")]}
+NO_RATES = {name: Limit(f"model {name}", None, None) for name in ("a", "b")}
 
 
 def parsed(**sections: Any) -> PolicyConfig:
@@ -14,7 +16,7 @@ def parsed(**sections: Any) -> PolicyConfig:
 
 
 def test_without_sections_attribution_is_required_and_nothing_is_limited() -> None:
-    assert parsed() == PolicyConfig(("a", "b"), True, {}, ProjectPolicy(), {})
+    assert parsed() == PolicyConfig(("a", "b"), True, {}, ProjectPolicy(), {}, NO_RATES)
 
 
 def test_an_entry_leaves_to_the_default_what_it_does_not_say() -> None:
@@ -24,6 +26,14 @@ def test_an_entry_leaves_to_the_default_what_it_does_not_say() -> None:
     assert config.project("demo") == ProjectPolicy(frozenset("a"), None, 9, None)
     assert config.project("other") == config.project(None) == ProjectPolicy(frozenset("a"), 6)
     assert (config.models("demo"), parsed().models("demo")) == (["a"], ["a", "b"])
+
+
+def test_an_alias_may_do_what_its_entries_may_together() -> None:
+    entries = [
+        {"model_name": "a", "litellm_params": {"rpm": 5, "tpm": 7}},
+        {"model_name": "a", "rpm": 3, "litellm_params": {}},
+    ]
+    assert parse({"model_list": entries}).rates == {"a": Limit("model a", 8, None)}
 
 
 @pytest.mark.parametrize(
