@@ -1,164 +1,29 @@
 """What this gateway adds to LiteLLM, which imports it from beside the config.
 
-Who may call, which models, on whose account; every answer says on whom it is booked. Each concern
-is a module of its own beside this one, and knows nothing of LiteLLM where it can.
+Who may call, which models, on whose account and for how much; every answer says on whom it is
+booked. Each concern is a module of its own beside this one, named `policy_*`.
 """
 
-import logging
 import re
 import sys
-import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from fastapi import Request
-from litellm.constants import LITELLM_PROXY_MASTER_KEY_ALIAS  # noqa: TID251 - runs inside LiteLLM
+import litellm  # noqa: TID251 - runs inside LiteLLM
 from litellm.integrations.custom_logger import CustomLogger  # noqa: TID251
-from litellm.proxy._types import (  # noqa: TID251
-    LitellmUserRoles,
-    ProxyException,
-    UserAPIKeyAuth,
-)
-from litellm.proxy.auth.auth_utils import get_request_route  # noqa: TID251
-from litellm.proxy.auth.route_checks import RouteChecks  # noqa: TID251
 
 if str(Path(__file__).parent) not in sys.path:
     sys.path.append(str(Path(__file__).parent))
 
-import policy_allowlist
-import policy_attribution
-import policy_routes
+import policy_prices
+from policy_admission import Admission
+from policy_callers import authenticated
 from policy_finish_reasons import FinishReasons
-from policy_keys import Caller
-from policy_refusal import Refusal
-from policy_state import state
+from policy_state import model_list, state
 
-logger = logging.getLogger("gateway.policy")
+__all__ = ["admission", "attribution", "authenticated", "finish_reasons"]
 
 HEADER_SAFE = re.compile(r"[A-Za-z0-9._:/@-]{1,128}")
-KEY_PROJECT = "key_project"
-RETRY_AFTER = "policy_retry_after"
-
-
-async def authenticated(request: Request, api_key: str) -> UserAPIKeyAuth:
-    """Who calls, for LiteLLM's `custom_auth`.
-
-    Raises:
-        ProxyException: the key is not known, or does not reach this route.
-    """
-    try:
-        caller = state().keys.caller(api_key or "")
-        route = getattr(request.scope.get("route"), "path", None)
-        policy_routes.check(
-            request.scope.get("method", ""),
-            route,
-            calls_models=RouteChecks.is_llm_api_route(get_request_route(request)),
-            is_master=caller.project is None,
-        )
-        return user(caller)
-    except Exception as error:  # noqa: BLE001 - `refuse` lets nothing pass
-        refuse(error)
-
-
-def user(caller: Caller) -> UserAPIKeyAuth:
-    """A caller as LiteLLM knows it: the master key as the admin, a project with the least role."""
-    if caller.project is None:
-        return UserAPIKeyAuth(
-            api_key=LITELLM_PROXY_MASTER_KEY_ALIAS,
-            user_id="default_user_id",
-            user_role=LitellmUserRoles.PROXY_ADMIN,
-        )
-    return UserAPIKeyAuth(
-        api_key=f"project:{caller.project}",
-        key_alias=caller.project,
-        user_role=LitellmUserRoles.INTERNAL_USER_VIEW_ONLY,
-        models=state().config.models(caller.project) or ["no-default-models"],
-        metadata={KEY_PROJECT: caller.project},
-    )
-
-
-class Admission(CustomLogger):  # type: ignore[misc]
-    """Lets a call pass, or says why not, before anything is paid for."""
-
-    async def async_pre_call_hook(
-        self, user_api_key_dict: UserAPIKeyAuth, data: dict[str, Any], **_: object
-    ) -> None:
-        """
-        Raises:
-            ProxyException: the call does not pass.
-        """
-        try:
-            config = state().config
-            attributed = policy_attribution.attribution(
-                data, user_api_key_dict.metadata.get(KEY_PROJECT)
-            )
-            policy_attribution.write(attributed, data)
-            alias = policy_allowlist.check(data, config.models(attributed.project))
-            try:
-                policy_attribution.require(attributed)
-            except Refusal as refusal:
-                if config.required:
-                    raise
-                logger.warning("passed all the same: %s", refusal.message)
-            state().limits.admit(config.limits(alias, attributed.project), time.monotonic())
-        except Exception as error:  # noqa: BLE001 - `refuse` lets nothing pass
-            refuse(error)
-
-    async def async_log_success_event(
-        self, kwargs: dict[str, Any], *_: object, **__: object
-    ) -> None:
-        """A whole answer, a stream at its end, or what there was of it when its reader left."""
-        book(kwargs)
-
-    async def async_log_failure_event(
-        self, kwargs: dict[str, Any], *_: object, **__: object
-    ) -> None:
-        """A stream that was cut has been paid for as far as it came."""
-        book(kwargs)
-
-    async def async_post_call_failure_hook(
-        self, request_data: dict[str, Any], original_exception: Exception, **_: object
-    ) -> None:
-        """Keeps when to come back for the headers of the answer, where LiteLLM renames it."""
-        if getattr(original_exception, "status_code", None) != 429:
-            return
-        response = getattr(original_exception, "response", None)
-        for headers in (
-            getattr(original_exception, "litellm_response_headers", None),
-            getattr(response, "headers", None),
-        ):
-            wait = (headers or {}).get("retry-after", "")
-            if wait.isascii() and wait.isdecimal():
-                request_data[RETRY_AFTER] = wait
-                return
-
-    async def async_post_call_response_headers_hook(
-        self, data: dict[str, Any], **_: object
-    ) -> dict[str, str]:
-        wait = data.get(RETRY_AFTER)
-        return {"retry-after": wait} if wait else {}
-
-
-def book(kwargs: dict[str, Any]) -> None:
-    """What a call has used, by LiteLLM's own account of it."""
-    account = kwargs.get("standard_logging_object") or {}
-    metadata = (kwargs.get("litellm_params") or {}).get("metadata") or {}
-    limits = state().config.limits(account.get("model_group"), metadata.get("project_id"))
-    state().limits.spend(limits, int(account.get("total_tokens") or 0), time.monotonic())
-
-
-def refuse(error: Exception) -> NoReturn:
-    """
-    Raises:
-        ProxyException: always; what the policy did not foresee lets nothing pass either.
-    """
-    if not isinstance(error, Refusal):
-        logger.error("the policy failed, and the call with it", exc_info=error)
-        error = Refusal(503, "policy_failed", "The gateway's policy failed; its log says why.")
-    headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
-    raise ProxyException(
-        error.message, type=error.kind, param=None, code=error.status, headers=headers
-    ) from None
 
 
 class Attribution(CustomLogger):  # type: ignore[misc]
@@ -185,7 +50,17 @@ class Attribution(CustomLogger):  # type: ignore[misc]
         }
 
 
+def has_price(model: str) -> bool:
+    """Whether LiteLLM knows what this model of a provider costs."""
+    try:
+        known = litellm.model_cost[litellm.get_model_info(model)["key"]]
+    except Exception:  # noqa: BLE001 - that is how LiteLLM says that it does not know it
+        return False
+    return all(known.get(cost) is not None for cost in policy_prices.COSTS)
+
+
 state()
+policy_prices.require(model_list(), has_price)
 admission = Admission()
 attribution = Attribution()
 finish_reasons = FinishReasons()

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from policy_budgets import Budget
 from policy_limits import Limit
 
 DEFAULT = "default"
@@ -56,11 +57,16 @@ class PolicyConfig:
     rates: Mapping[str, Limit]
 
     def limits(self, alias: str | None, project: str | None) -> list[Limit]:
-        """What binds a call of this alias for this project."""
+        """What binds a call of this alias for this project, per minute."""
         policy = self.project(project)
-        ours = Limit(f"project {project or '(none)'}", policy.rpm, policy.tpm)
+        ours = Limit(named(project), policy.rpm, policy.tpm)
         rate = self.rates.get(alias or "")
         return [rate, ours] if rate else [ours]
+
+    def budgets_of(self, alias: str | None, project: str | None) -> list[Budget]:
+        """What binds a call of this alias for this project, per month."""
+        ours = Budget(named(project), self.project(project).usd_per_month)
+        return [Budget(f"model {alias}", self.budgets.get(alias)), ours] if alias else [ours]
 
     def project(self, project: str | None) -> ProjectPolicy:
         return self.named.get(project, self.default) if project else self.default
@@ -71,13 +77,13 @@ class PolicyConfig:
         return [alias for alias in self.aliases if allowed is None or alias in allowed]
 
 
-def read(path: Path) -> PolicyConfig:
-    """
-    Raises:
-        PolicyError: a section cannot be understood.
-    """
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return parse(mapping(config, path.name))
+def named(project: str | None) -> str:
+    return f"project {project or '(none)'}"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The gateway's config as its YAML reads."""
+    return mapping(yaml.safe_load(path.read_text(encoding="utf-8")), path.name)
 
 
 def parse(config: Mapping[str, Any]) -> PolicyConfig:

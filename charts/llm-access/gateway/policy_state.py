@@ -5,14 +5,21 @@ nothing of each other; both import this module the ordinary way, and so share it
 """
 
 import functools
+import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import policy_config
+import policy_spend_file
+from policy_budgets import Ledger, Spend
 from policy_config import PolicyConfig
 from policy_keys import ProjectKeys
 from policy_limits import Limits
+
+logger = logging.getLogger("gateway.policy")
 
 CONFIG = Path(__file__).with_name("config.yaml")
 
@@ -22,6 +29,7 @@ class State:
     config: PolicyConfig
     keys: ProjectKeys
     limits: Limits
+    ledger: Ledger
 
 
 @functools.cache
@@ -34,4 +42,15 @@ def state() -> State:
     file = environ.get("PROJECT_KEYS_FILE")
     keys = ProjectKeys(Path(file) if file else None, environ["LITELLM_MASTER_KEY"])
     keys.current()
-    return State(policy_config.read(CONFIG), keys, Limits())
+    return State(policy_config.parse(policy_config.read(CONFIG)), keys, Limits(), ledger(environ))
+
+
+def ledger(environ: Mapping[str, str]) -> Ledger:
+    if file := environ.get("SPEND_FILE"):
+        return policy_spend_file.opened(Path(file))
+    logger.warning("what was spent is forgotten at the next start: SPEND_FILE is not set")
+    return Spend()
+
+
+def model_list() -> list[dict[str, Any]]:
+    return list(policy_config.read(CONFIG).get("model_list") or ())
