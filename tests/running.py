@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GATEWAY_PYTHON = ROOT / ".venv-gateway" / "bin" / "python"
 MASTER_KEY = "sk-test-master"
 START_SECONDS = 90
+ATTRIBUTED = {"project_id": "demo", "solution": "tests"}
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ async def warm_up(url: str) -> None:
     async with aiohttp.ClientSession(headers=headers) as http:
         for stream in (False, True):
             messages = [{"role": "user", "content": "warm up"}]
-            body = {"model": "ok", "messages": messages, "stream": stream}
+            body = {"model": "ok", "messages": messages, "stream": stream, "metadata": ATTRIBUTED}
             async with http.post(f"{url}/chat/completions", json=body) as response:
                 assert response.status == 200
                 await response.read()

@@ -12,7 +12,8 @@ NO_DURATION = (
 SHUFFLED = "without an order of its own in litellm_params for each, LiteLLM takes one at random"
 PRICES = "input_cost_per_token: 0, output_cost_per_token: 0.1"
 GIVE_ONE = (
-    "give input_cost_per_token and output_cost_per_token in its litellm_params, 0 if it is free"
+    "give input_cost_per_token and output_cost_per_token in its litellm_params, or"
+    " `model_info: {free: true}` for what costs nothing"
 )
 
 
@@ -122,3 +123,9 @@ def test_an_alias_without_a_price(tmp_path: Path, params: str) -> None:
 )
 def test_an_alias_whose_price_is_given_or_known(tmp_path: Path, entry: str) -> None:
     assert in_config(tmp_path, f"model_list: [{{model_name: a, {entry}}}]") == []
+
+
+def test_a_free_alias_needs_no_price(tmp_path: Path) -> None:
+    entry = "model_list:\n  - model_name: a\n    litellm_params: {model: openai/mine}\n"
+    assert in_config(tmp_path, entry + "    model_info: {free: true}\n") == []
+    assert len(in_config(tmp_path, entry + "    model_info: {free: maybe}\n")) == 1

@@ -27,9 +27,7 @@ NO_PROJECT_ID = (
     "is not a project id: letters, digits, dots, underscores and hyphens, 128 at most, a letter"
     " or a digit first; in quotes if it is a number"
 )
-NEEDS_A_MAPPING = (
-    "needs a mapping in projects: requests_per_minute, tokens_per_minute, usd_per_month"
-)
+NEEDS_A_MAPPING = "needs a mapping in projects: models, rpm, tpm, usd_per_month"
 
 
 @pytest.mark.parametrize(
@@ -129,10 +127,10 @@ def test_a_module_that_is_not_beside_the_config(tmp_path: Path, text: str, reaso
 def test_projects_budgets_and_attribution_as_they_are_meant(tmp_path: Path) -> None:
     text = """\
 projects:
-  default: {requests_per_minute: 60, tokens_per_minute: 100000, usd_per_month: 50}
-  p-1.b_2: {usd_per_month: 0.5}
+  default: {rpm: 60, tpm: 100000, usd_per_month: 50}
+  p-1.b_2: {usd_per_month: 0.5, models: [a]}
 budgets:
-  a: {usd_per_month: 100}
+  a: 100
 attribution: warn
 """
     assert in_config(tmp_path, ENTRY + text) == []
@@ -141,28 +139,29 @@ attribution: warn
 def test_mistakes_in_projects_budgets_and_attribution(tmp_path: Path) -> None:
     text = """\
 projects:
-  default: {requests_per_minut: 60}
+  default: {usd_per_mont: 60}
   -bad: {usd_per_month: -1}
   ok:
-    tokens_per_minute: 1.5
-    requests_per_minute:
+    tpm: 1.5
+    rpm:
+    models: [a, b]
   42: {}
   none: 5
 budgets:
-  b: {usd_per_month: 1}
-  a: {usd_per_month: lots, tokens_per_minute: 1}
+  b: 1
+  a: lots
 attribution: maybe
 """
     assert in_config(tmp_path, text + ENTRY) == [
-        "2: projects has no 'requests_per_minut'; did you mean 'requests_per_minute'?",
+        "2: projects has no 'usd_per_mont'; did you mean 'usd_per_month'?",
         f"3: '-bad' {NO_PROJECT_ID}",
         "3: usd_per_month: -1 is not a number of 0 or more",
-        "5: tokens_per_minute: 1.5 is not a whole number of 0 or more",
-        "6: requests_per_minute has no value",
-        f"7: 42 {NO_PROJECT_ID}",
-        f"8: none {NEEDS_A_MAPPING}",
-        "10: model_list has no alias 'b'",
-        "11: budgets has no 'tokens_per_minute'",
-        "11: usd_per_month: 'lots' is not a number of 0 or more",
-        "12: attribution: 'maybe' is not refuse or warn",
+        "5: tpm: 1.5 is not a whole number of 0 or more",
+        "6: rpm has no value",
+        "7: models: ['a', 'b'] is not a list of aliases",
+        f"8: 42 {NO_PROJECT_ID}",
+        f"9: none {NEEDS_A_MAPPING}",
+        "11: model_list has no alias 'b'",
+        "12: a: 'lots' is not a number of 0 or more",
+        "13: attribution: 'maybe' is not required or warn",
     ]

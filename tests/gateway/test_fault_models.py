@@ -17,6 +17,7 @@ from gateway.assembly import FAULT_MODELS
 from gateway.config import read
 from gateway.fault_models import WORDS
 from make_run import MASTER_KEY, Run
+from running import ATTRIBUTED
 
 ALIASES = {entry["model_name"] for entry in read(FAULT_MODELS)["model_list"]}
 TEXT = "".join(WORDS)
@@ -74,7 +75,8 @@ class Gateway:
     async def ask(self, model: str, *, stream: bool, max_tokens: int = 50) -> Answer:
         messages = [{"role": "user", "content": "hi"}]
         body = {"model": model, "messages": messages, "max_tokens": max_tokens, "stream": stream}
-        options = {"stream_options": {"include_usage": True}} if stream else {}
+        options: dict[str, Any] = {"metadata": ATTRIBUTED}
+        options |= {"stream_options": {"include_usage": True}} if stream else {}
         began = time.monotonic()
         async with self.http.post(f"{self.url}/chat/completions", json=body | options) as response:
             read, first_word = b"", 0.0

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from running import RunningGateway
+from running import ATTRIBUTED, RunningGateway
 
 DONE = "data: [DONE]"
 CUT = "litellm.APIError: the answer ended without a finish_reason"
@@ -20,7 +20,8 @@ class Asking:
     http: aiohttp.ClientSession
 
     def post(self, model: str, prompt: str, **more: Any) -> Any:
-        body = {"model": model, "messages": [{"role": "user", "content": prompt}]} | more
+        messages = [{"role": "user", "content": prompt}]
+        body = {"model": model, "messages": messages, "metadata": ATTRIBUTED} | more
         return self.http.post(f"{self.gateway.url}/chat/completions", json=body)
 
     async def stream(self, model: str, prompt: str = "finish") -> list[str]:

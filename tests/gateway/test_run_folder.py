@@ -9,20 +9,21 @@ from gateway.run_folder import prepare, write
 
 
 def test_each_file_brings_the_modules_it_names_and_no_other(tmp_path: Path) -> None:
-    files = []
+    sources = []
     for folder, callback in ("base", "policy.attribution"), ("more", "seen.callback"):
         (tmp_path / folder).mkdir()
-        for module in ("policy", "seen", "unnamed"):
+        for module in ("policy", "policy_keys", "seen", "unnamed"):
             (tmp_path / folder / f"{module}.py").write_text(f"ORIGIN = {folder!r}")
         file = tmp_path / folder / "config.yaml"
         file.write_text(yaml.safe_dump({"litellm_settings": {"callbacks": [callback]}}))
-        files.append(file)
+        sources.append(file)
 
     run = tmp_path / "run"
     prepare(run)
-    config_file = write(run, assemble(files, {}))
+    config_file = write(run, assemble(sources, {}))
 
-    assert sorted(path.name for path in run.iterdir()) == ["config.yaml", "policy.py", "seen.py"]
+    files = ["config.yaml", "policy.py", "policy_keys.py", "seen.py"]
+    assert sorted(path.name for path in run.iterdir()) == files
     assert (run / "policy.py").read_text() == "ORIGIN = 'base'"
     assert (run / "seen.py").read_text() == "ORIGIN = 'more'"
     settings = yaml.safe_load(config_file.read_text())["litellm_settings"]

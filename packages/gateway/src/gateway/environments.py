@@ -18,6 +18,7 @@ GOOGLE = {
     "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "GCE_METADATA_HOST", "GCE_METADATA_IP",
 }  # fmt: skip
 """Where Google's application default credentials come from, for Vertex AI."""
+POLICY = {"PROJECT_KEYS_FILE", "SPEND_FILE"}
 LOOPBACK = "127.0.0.1,localhost"
 MASTER_KEY = "LITELLM_MASTER_KEY"
 LOCAL_LLM_URL = "LOCAL_LLM_URL"
@@ -54,7 +55,7 @@ def for_proxy(
     local_llm_url: str,
     fault_models_url: str,
 ) -> Environment:
-    """What the config refers to, the way out, and no database.
+    """What the config and its policy refer to, the way out, and no database.
 
     Args:
         environ: the runner's own.
@@ -62,7 +63,7 @@ def for_proxy(
         key: the master key.
         local_llm_url, fault_models_url: OpenAI-compatible, end in `/v1`.
     """
-    names = SYSTEM | NETWORK | GOOGLE | {name for _, name in references(config)}
+    names = SYSTEM | NETWORK | GOOGLE | POLICY | {name for _, name in references(config)}
     around = ",".join(filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy"), LOOPBACK)))
     return (
         chosen(environ, names)

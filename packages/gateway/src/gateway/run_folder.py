@@ -22,13 +22,16 @@ def prepare(folder: Path) -> None:
 def write(folder: Path, config: Assembly) -> Path:
     """Writes the config to run; a module that a file names is taken from beside that file.
 
+    With `policy` come its own modules, `policy_*`.
+
     Returns:
         The file to start LiteLLM with.
     """
     for path, said in config.sources:
         for module in set(modules(said)):
-            if (path.parent / f"{module}.py").is_file():
-                shutil.copy(path.parent / f"{module}.py", folder)
+            for pattern in (f"{module}.py", f"{module}_*.py"):
+                for file in path.parent.glob(pattern):
+                    shutil.copy(file, folder)
     target = folder / "config.yaml"
     target.write_text(yaml.safe_dump(config.running, sort_keys=False), encoding="utf-8")
     return target

@@ -1,20 +1,17 @@
-"""Refuses mistakes in what this gateway adds to LiteLLM's config: projects, budgets."""
+"""Refuses mistakes in what this gateway adds to LiteLLM's config: projects and budgets."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from gateway.checks.known_keys import unknown
 from gateway.checks.limits import Rule, amount, count, judged
 from gateway.checks.source import Mistake, Source
 
 PROJECT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-OF_A_PROJECT: dict[str, Rule] = {
-    "requests_per_minute": count,
-    "tokens_per_minute": count,
-    "usd_per_month": amount,
-}
-OF_AN_ALIAS: dict[str, Rule] = {"usd_per_month": amount}
-ATTRIBUTION = ("refuse", "warn")
+MODELS = "models"
+NUMBERS: dict[str, Rule] = {"rpm": count, "tpm": count, "usd_per_month": amount}
+OF_A_PROJECT = (MODELS, *NUMBERS)
+ATTRIBUTION = ("required", "warn")
 
 
 def wrong_accounts(sources: Sequence[Source]) -> Iterator[Mistake]:
@@ -27,29 +24,35 @@ def wrong_accounts(sources: Sequence[Source]) -> Iterator[Mistake]:
                     f"{project!r} is not a project id: letters, digits, dots, underscores and"
                     " hyphens, 128 at most, a letter or a digit first; in quotes if it is a number",
                 )
-            yield from settings(source, "projects", project, OF_A_PROJECT)
-        for alias in source.section("budgets"):
+            yield from wrong_project(source, project, aliases)
+        for alias, budget in source.section("budgets").items():
             if alias not in aliases:
                 yield unknown(source, ("budgets", alias), aliases, "model_list has no alias")
-            yield from settings(source, "budgets", alias, OF_AN_ALIAS)
+            if budget is None:
+                yield source.mistake(("budgets", alias), f"{alias} has no value")
+            yield from judged(source, ("budgets", alias), amount, budget)
         if source.config.get("attribution", ATTRIBUTION[0]) not in ATTRIBUTION:
             value = source.config["attribution"]
-            yield source.mistake(("attribution",), f"attribution: {value!r} is not refuse or warn")
+            yield source.mistake(
+                ("attribution",), f"attribution: {value!r} is not {' or '.join(ATTRIBUTION)}"
+            )
 
 
-def settings(
-    source: Source, section: str, owner: object, rules: dict[str, Rule]
-) -> Iterator[Mistake]:
-    given = source.config[section][owner]
+def wrong_project(source: Source, project: object, aliases: Collection[str]) -> Iterator[Mistake]:
+    given = source.config["projects"][project]
     if not isinstance(given, dict):
         yield source.mistake(
-            (section, owner), f"{owner} needs a mapping in {section}: {', '.join(rules)}"
+            ("projects", project),
+            f"{project} needs a mapping in projects: {', '.join(OF_A_PROJECT)}",
         )
         return
     for key, value in given.items():
-        if key not in rules:
-            yield unknown(source, (section, owner, key), rules, f"{section} has no")
+        place = ("projects", project, key)
+        if key not in OF_A_PROJECT:
+            yield unknown(source, place, OF_A_PROJECT, "projects has no")
         elif value is None:
-            yield source.mistake((section, owner, key), f"{key} has no value")
-        else:
-            yield from judged(source, (section, owner, key), rules[key], value)
+            yield source.mistake(place, f"{key} has no value")
+        elif key != MODELS:
+            yield from judged(source, place, NUMBERS[key], value)
+        elif not isinstance(value, list) or not set(value) <= set(aliases):
+            yield source.mistake(place, f"{MODELS}: {value!r} is not a list of aliases")

@@ -10,13 +10,14 @@ from gateway.config import Config
 def without_price(source: Source) -> Iterator[Mistake]:
     """An overlay is let off: on a laptop and in a test a cost may be unknown."""
     for place, entry in source.entries():
-        if not source.is_overlay and not has_price(entry):
+        is_free = (entry.get("model_info") or {}).get("free") is True
+        if not source.is_overlay and not is_free and not has_price(entry):
             model = entry["litellm_params"]["model"]
             yield source.mistake(
                 (*place, "model_name"),
                 f"{entry['model_name']} has no price, and LiteLLM knows none for {model}: give"
-                " input_cost_per_token and output_cost_per_token in its litellm_params, 0 if it"
-                " is free",
+                " input_cost_per_token and output_cost_per_token in its litellm_params, or"
+                " `model_info: {free: true}` for what costs nothing",
             )
 
 

@@ -18,8 +18,6 @@ from types import ModuleType
 from gateway.environments import OFFLINE_LITELLM
 
 PUBLIC = re.compile(r"[a-z][a-z0-9_-]*")
-# Said by every older config; this version takes it and does nothing.
-LEGACY_LITELLM_SETTINGS = {"telemetry"}
 # Each of these is read off an entry itself as well as off its litellm_params.
 LIMITS_OF_AN_ENTRY = {"rpm", "tpm"}
 
@@ -103,7 +101,6 @@ def known_keys() -> dict[str, list[str]]:
             settings_of(litellm),
             compared_with_key(proxy_config),
             read_from(settings, "litellm_settings"),
-            LEGACY_LITELLM_SETTINGS,
         ),
         "router_settings": public(litellm.Router.get_valid_args()),
         "general_settings": public(

@@ -1,0 +1,106 @@
+"""Lets a call pass, or says why not, before anything is paid for; then books what it used."""
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from litellm.integrations.custom_logger import CustomLogger  # noqa: TID251 - runs inside LiteLLM
+from litellm.proxy._types import UserAPIKeyAuth  # noqa: TID251
+
+import policy_allowlist
+import policy_attribution
+import policy_budgets
+from policy_answers import refuse
+from policy_callers import KEY_PROJECT
+from policy_refusal import Refusal
+from policy_state import state
+
+logger = logging.getLogger("gateway.policy")
+
+RETRY_AFTER = "policy_retry_after"
+
+
+class Admission(CustomLogger):  # type: ignore[misc]
+    async def async_pre_call_hook(
+        self, user_api_key_dict: UserAPIKeyAuth, data: dict[str, Any], **_: object
+    ) -> None:
+        """
+        Raises:
+            ProxyException: the call does not pass.
+        """
+        try:
+            await admit(data, user_api_key_dict.metadata.get(KEY_PROJECT))
+        except Exception as error:  # noqa: BLE001 - `refuse` lets nothing pass
+            refuse(error)
+
+    async def async_log_success_event(
+        self, kwargs: dict[str, Any], *_: object, **__: object
+    ) -> None:
+        """A whole answer, a stream at its end, or what there was of it when its reader left."""
+        await book(kwargs)
+
+    async def async_log_failure_event(
+        self, kwargs: dict[str, Any], *_: object, **__: object
+    ) -> None:
+        """A stream that was cut has been paid for as far as it came."""
+        await book(kwargs)
+
+    async def async_post_call_failure_hook(
+        self, request_data: dict[str, Any], original_exception: Exception, **_: object
+    ) -> None:
+        """Keeps when to come back for the headers of the answer, where LiteLLM renames it."""
+        if getattr(original_exception, "status_code", None) != 429:
+            return
+        response = getattr(original_exception, "response", None)
+        for headers in (
+            getattr(original_exception, "litellm_response_headers", None),
+            getattr(response, "headers", None),
+        ):
+            wait = (headers or {}).get("retry-after", "")
+            if wait.isascii() and wait.isdecimal():
+                request_data[RETRY_AFTER] = wait
+                return
+
+    async def async_post_call_response_headers_hook(
+        self, data: dict[str, Any], **_: object
+    ) -> dict[str, str]:
+        wait = data.get(RETRY_AFTER)
+        return {"retry-after": wait} if wait else {}
+
+
+async def admit(data: dict[str, Any], key_project: str | None) -> None:
+    """
+    Args:
+        data: the request's body, with LiteLLM's own fields in it.
+        key_project: the only project that the key speaks for; None speaks for all.
+
+    Raises:
+        Refusal: the call does not pass.
+    """
+    config, now = state().config, datetime.now(UTC)
+    attributed = policy_attribution.attribution(data, key_project)
+    policy_attribution.write(attributed, data)
+    alias = policy_allowlist.check(data, config.models(attributed.project))
+    try:
+        policy_attribution.require(attributed)
+    except Refusal as refusal:
+        if config.required:
+            raise
+        logger.warning("passed all the same: %s", refusal.message)
+    project = attributed.project
+    await policy_budgets.check(state().ledger, config.budgets_of(alias, project), now)
+    state().limits.admit(config.limits(alias, project), time.monotonic())
+
+
+async def book(kwargs: dict[str, Any]) -> None:
+    """What a call has used, by LiteLLM's own account of it."""
+    account = kwargs.get("standard_logging_object") or {}
+    metadata = (kwargs.get("litellm_params") or {}).get("metadata") or {}
+    alias, project = account.get("model_group"), metadata.get("project_id")
+    config, usd = state().config, float(account.get("response_cost") or 0)
+    tokens = int(account.get("total_tokens") or 0)
+    state().limits.spend(config.limits(alias, project), tokens, time.monotonic())
+    if usd > 0:
+        names = [budget.name for budget in config.budgets_of(alias, project)]
+        await state().ledger.add(names, usd, policy_budgets.month_of(datetime.now(UTC)))

@@ -1,0 +1,76 @@
+"""An answer that does not say how it finished is an error: LiteLLM would call it complete."""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from litellm.exceptions import APIError  # noqa: TID251 - runs inside LiteLLM
+from litellm.integrations.custom_logger import CustomLogger  # noqa: TID251 - runs inside LiteLLM
+
+
+class FinishReasons(CustomLogger):  # type: ignore[misc]
+    """Ends in an error what LiteLLM would call complete though the provider never said so.
+
+    LiteLLM writes `stop` where a provider gives no `finish_reason`. A stream keeps the chunks as
+    they came, without what LiteLLM made up; of a whole answer the provider's text is kept.
+    """
+
+    async def async_post_call_streaming_iterator_hook(
+        self, response: Any, **_: object
+    ) -> AsyncGenerator[Any]:
+        """
+        Raises:
+            APIError: in place of the `finish_reason` that the provider did not give.
+        """
+        async for chunk in response:
+            if finish_reason(chunk) and was_cut(response):
+                async for _ in response:
+                    pass  # LiteLLM books the call at the end of its stream
+                raise without_finish_reason()
+            yield chunk
+
+    async def async_post_call_success_hook(
+        self, data: dict[str, Any], response: object, **_: object
+    ) -> None:
+        """
+        Raises:
+            APIError: the provider's answer has no `finish_reason`.
+        """
+        if finish_reason(response) == "stop" and lacks_finish_reason(original(data)):
+            raise without_finish_reason()
+
+
+def finish_reason(answer: object) -> str | None:
+    choices = getattr(answer, "choices", None)
+    return getattr(choices[0], "finish_reason", None) if choices else None
+
+
+def was_cut(stream: object) -> bool:
+    """Whether no chunk of the provider says how it finished; False where that cannot be told."""
+    chunks = getattr(stream, "chunks", None)
+    if not isinstance(chunks, list) or getattr(stream, "fallback_headers_adopted", False):
+        return False
+    return not any(map(finish_reason, reversed(chunks)))
+
+
+def original(data: dict[str, Any]) -> object:
+    """The provider's answer, where LiteLLM keeps it as JSON."""
+    details = getattr(data.get("litellm_logging_obj"), "model_call_details", {})
+    kept = details.get("original_response")
+    try:
+        return json.loads(kept) if isinstance(kept, str) else None
+    except ValueError:
+        return None
+
+
+def lacks_finish_reason(answer: object) -> bool:
+    """Whether it has the form of OpenAI's, and its first choice does not say how it finished."""
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return isinstance(choice, dict) and not (
+        choice.get("finish_reason") or choice.get("finish_details")
+    )
+
+
+def without_finish_reason() -> APIError:
+    return APIError(502, "the answer ended without a finish_reason", llm_provider="", model="")

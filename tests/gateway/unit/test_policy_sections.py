@@ -1,0 +1,67 @@
+"""The sections of the config that the policy reads, and how it refuses a mistake in them."""
+
+from typing import Any
+
+import pytest
+
+from policy_config import PolicyConfig, PolicyError, ProjectPolicy, parse
+from policy_limits import Limit
+
+MODELS = {"model_list": [{"model_name": name} for name in ("a", "b", "a")]}
+NO_RATES = {name: Limit(f"model {name}", None, None) for name in ("a", "b")}
+
+
+def parsed(**sections: Any) -> PolicyConfig:
+    return parse(MODELS | sections)
+
+
+def test_without_sections_attribution_is_required_and_nothing_is_limited() -> None:
+    assert parsed() == PolicyConfig(("a", "b"), True, {}, ProjectPolicy(), {}, NO_RATES)
+
+
+def test_an_entry_leaves_to_the_default_what_it_does_not_say() -> None:
+    config = parsed(
+        projects={"default": {"rpm": 6, "models": ["a"]}, "demo": {"rpm": None, "tpm": 9}}
+    )
+    assert config.project("demo") == ProjectPolicy(frozenset("a"), None, 9, None)
+    assert config.project("other") == config.project(None) == ProjectPolicy(frozenset("a"), 6)
+    assert (config.models("demo"), parsed().models("demo")) == (["a"], ["a", "b"])
+
+
+def test_an_alias_may_do_what_its_entries_may_together() -> None:
+    entries = [
+        {"model_name": "a", "litellm_params": {"rpm": 5, "tpm": 7}},
+        {"model_name": "a", "rpm": 3, "litellm_params": {}},
+    ]
+    assert parse({"model_list": entries}).rates == {"a": Limit("model a", 8, None)}
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"attribution": "no"}, "attribution: 'no' is none of required, warn"),
+        ({"projects": ["demo"]}, "projects: not a mapping of names"),
+        ({"projects": {"demo": 3}}, "projects.demo: not a mapping of names"),
+        ({"projects": {"demo": {"rmp": 3}}}, "projects.demo: there is no 'rmp'"),
+        ({"projects": {"demo": {"models": ["c"]}}}, "projects.demo.models: there is no 'c'"),
+        ({"projects": {"demo": {"models": "a"}}}, "projects.demo.models: not a list of aliases"),
+        (
+            {"projects": {"default": {"rpm": -1}}},
+            "projects.default.rpm: -1 is not a whole number from 0 on",
+        ),
+        (
+            {"projects": {"demo": {"tpm": True}}},
+            "projects.demo.tpm: True is not a whole number from 0 on",
+        ),
+        (
+            {"projects": {"demo": {"usd_per_month": "5"}}},
+            "projects.demo.usd_per_month: '5' is not an amount of USD from 0 on",
+        ),
+        ({"budgets": {"c": 5}}, "budgets: there is no 'c'"),
+        ({"budgets": {"a": float("nan")}}, "budgets.a: nan is not an amount of USD from 0 on"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_place(sections: dict[str, Any], message: str) -> None:
+    with pytest.raises(PolicyError) as refused:
+        parsed(**sections)
+    assert str(refused.value) == message
