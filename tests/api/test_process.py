@@ -73,7 +73,7 @@ class RunningApi:
             await response.read()
             return response.status
 
-    async def ends_on(self, number: signal.Signals, seconds: float = 5) -> int:
+    async def ends_on(self, number: signal.Signals, seconds: float = 15) -> int:
         self.process.send_signal(number)
         return await asyncio.wait_for(self.process.wait(), seconds)
 

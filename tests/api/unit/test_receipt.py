@@ -38,6 +38,10 @@ class Clock:
         self.now += seconds
 
 
+async def never() -> bool:
+    return False
+
+
 class ScriptedCall:
     """A call whose attempts take a second each and turn out as the script says."""
 
@@ -48,7 +52,9 @@ class ScriptedCall:
         bounds: Bounds | None = None,
     ) -> None:
         self.clock = Clock()
-        self.bounds = bounds or Bounds(self.clock, Breakers(self.clock), sleep=self.clock.sleep)
+        self.bounds = bounds or Bounds(
+            self.clock, Breakers(self.clock), never, sleep=self.clock.sleep
+        )
         self.attempts = Attempts(models, self.bounds.clock() + 60, self.bounds)
         self.asked: list[str] = []
         self._script = iter(script)
@@ -221,7 +227,7 @@ async def test_a_retry_holds_a_place_in_the_budget_until_it_ends() -> None:
 
 async def test_a_retry_that_is_cancelled_while_it_waits_gives_its_place_back() -> None:
     clock = Clock()
-    bounds = Bounds(clock, Breakers(clock))
+    bounds = Bounds(clock, Breakers(clock), never)
     call = ScriptedCall(RateLimited(retry_after=15), models=[ASKED], bounds=bounds)
     task = asyncio.create_task(call.run())
     while not bounds.budget.retries:

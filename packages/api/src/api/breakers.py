@@ -80,9 +80,18 @@ class Breakers:
             breaker.probe()
         return None
 
+    @property
+    def gateway_is_open(self) -> bool:
+        """Whether the attempt that was just let through is a probe of the gateway."""
+        return self._gateway.is_open
+
+    def gateway_is_back(self) -> None:
+        """The gateway answers again, whatever it says."""
+        self._gateway.succeeded()
+
     def answered(self, model: str) -> None:
         """The model has begun to answer."""
-        self._gateway.succeeded()
+        self.gateway_is_back()
         self._models.pop(model, None)
 
     def failed(self, model: str, error: GatewayError) -> None:
@@ -90,7 +99,7 @@ class Breakers:
         if isinstance(error, GatewayUnavailable):
             self._gateway.failed(error)
         elif error.is_gateways_word:
-            self._gateway.succeeded()
+            self.gateway_is_back()
         if error.blames_the_model:
             if model not in self._models:
                 self._models[model] = Breaker(MODEL_OPEN_SECONDS, self._clock)

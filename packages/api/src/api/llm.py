@@ -4,7 +4,7 @@ A call without a project and a solution cannot be written: both are required, by
 a type of their own.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -38,12 +38,15 @@ class Llm:
     Args:
         lane: how one attempt is made.
         settings: the default and fallback models, the floor of thinking models, the deadline.
+        gateway_is_ready: asks the gateway, and no model, whether it is there.
     """
 
-    def __init__(self, lane: Lane, settings: Settings) -> None:
+    def __init__(
+        self, lane: Lane, settings: Settings, gateway_is_ready: Callable[[], Awaitable[bool]]
+    ) -> None:
         self._lane = lane
         self._settings = settings
-        self._bounds = Bounds(loop_time, Breakers(loop_time))
+        self._bounds = Bounds(loop_time, Breakers(loop_time), gateway_is_ready)
         self._default = alias_of(settings.llm_default_model)
         self._fallbacks = [alias_of(model) for model in settings.llm_fallback_models]
 

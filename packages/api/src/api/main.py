@@ -96,7 +96,7 @@ def lifespan_of(
                     parts=Parts(
                         settings=settings,
                         gateway=gateway,
-                        llm=Llm(lane, settings),
+                        llm=Llm(lane, settings, gateway.is_ready),
                         admission=admission,
                         warm_up=warm_up,
                         generations=generations,

@@ -23,6 +23,8 @@ class Bounds:
 
     clock: Callable[[], float]
     breakers: Breakers
+    gateway_is_ready: Callable[[], Awaitable[bool]]
+    """Asks no model. A gateway that is back is known by it before the first answer is complete."""
     budget: RetryBudget = field(default_factory=RetryBudget)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -83,6 +85,7 @@ class Attempts:
                     await self.bounds.sleep(step.wait)
                 refusal = self.bounds.breakers.refusal(step.model)
                 if refusal is None:
+                    await self._look_for_the_gateway()
                     self._calls += 1
                     return OneAttempt(self, step, retry.pop_all())
             self._failures.append(Failure(step.model, refusal, was_skipped=True))
@@ -133,6 +136,11 @@ class Attempts:
                 duration_ms=round(seconds * 1000),
             ).because(reason, remedy)
         )
+
+    async def _look_for_the_gateway(self) -> None:
+        breakers = self.bounds.breakers
+        if breakers.gateway_is_open and await self.bounds.gateway_is_ready():
+            breakers.gateway_is_back()
 
     @property
     def _remaining(self) -> float:
