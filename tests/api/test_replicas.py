@@ -1,7 +1,6 @@
 """Two replicas and a real Redis: what one of them began, the other one knows."""
 
 import asyncio
-import shutil
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import SecretStr
@@ -26,50 +24,11 @@ from api.schemas import CompletionRequest
 from conftest import RunningProvider
 from gateway.openai_wire import chunk, last_chunks
 from reading import Event, events_of, read_stream, text_of
-from running import Service, answering_completions, free_port, serving_alone, settings_for
+from redis_server import NO_REDIS, Redis, running_redis
+from running import Service, answering_completions, serving_alone, settings_for
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("redis-server"), reason="there is no redis-server (Debian: redis-server)"
-)
+pytestmark = NO_REDIS
 EVENT_SOURCE = {"Accept": "text/event-stream", "X-Project-ID": "demo"}
-
-
-@dataclass
-class Redis:
-    port: int
-    process: asyncio.subprocess.Process
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    async def stop(self) -> None:
-        if self.process.returncode is None:
-            self.process.terminate()
-        await self.process.wait()
-
-
-@asynccontextmanager
-async def running_redis(folder: Path) -> AsyncIterator[Redis]:
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""),
-        cwd=folder,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    redis = Redis(port, process)
-    try:
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                    writer.close()
-                    break
-                except OSError:
-                    await asyncio.sleep(0.02)
-        yield redis
-    finally:
-        await redis.stop()
 
 
 @dataclass

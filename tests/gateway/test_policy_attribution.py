@@ -1,12 +1,15 @@
 """The real gateway makes no call that is not booked on somebody."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from asking import PROJECT_KEYS, Caller
 from conftest import RunningProvider
+from running import running_gateway
 
 DEMO = PROJECT_KEYS["demo"]
 MESSAGES = [{"role": "user", "content": "Where?"}]
@@ -69,3 +72,12 @@ async def test_a_projects_key_still_has_to_say_its_solution(
         (400, "attribution_missing"),
         "A call needs solution in its metadata.",
     )
+
+
+async def test_it_can_be_asked_to_warn_only(provider: RunningProvider, tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("attribution: warn\n")
+    async with running_gateway(provider.url, overlay) as gateway, aiohttp.ClientSession() as http:
+        assert (await Caller(http, gateway.url, gateway.key).ask(project=None)).status == 200
+        log = (gateway.folder / "gateway.log").read_text()
+        assert "passed all the same: A call needs project_id and solution in its metadata." in log

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +34,16 @@ class Admission(CustomLogger):  # type: ignore[misc]
             await admit(data, user_api_key_dict.metadata.get(KEY_PROJECT))
         except Exception as error:  # noqa: BLE001 - `refuse` lets nothing pass
             refuse(error)
+
+    async def async_post_call_success_hook(self, data: dict[str, Any], **_: object) -> None:
+        await state().settling.wait(call_of(data))
+
+    async def async_post_call_streaming_iterator_hook(
+        self, response: Any, request_data: dict[str, Any], **_: object
+    ) -> AsyncGenerator[Any]:
+        async for chunk in response:
+            yield chunk
+        await state().settling.wait(call_of(request_data))
 
     async def async_log_success_event(
         self, kwargs: dict[str, Any], *_: object, **__: object
@@ -89,8 +100,11 @@ async def admit(data: dict[str, Any], key_project: str | None) -> None:
             raise
         logger.warning("passed all the same: %s", refusal.message)
     project = attributed.project
-    await policy_budgets.check(state().ledger, config.budgets_of(alias, project), now)
+    budgets = config.budgets_of(alias, project)
+    await policy_budgets.check(state().ledger, budgets, now)
     state().limits.admit(config.limits(alias, project), time.monotonic())
+    if any(budget.usd is not None for budget in budgets):
+        state().settling.begin(call_of(data))
 
 
 async def book(kwargs: dict[str, Any]) -> None:
@@ -104,3 +118,8 @@ async def book(kwargs: dict[str, Any]) -> None:
     if usd > 0:
         names = [budget.name for budget in config.budgets_of(alias, project)]
         await state().ledger.add(names, usd, policy_budgets.month_of(datetime.now(UTC)))
+    state().settling.end(call_of(kwargs))
+
+
+def call_of(fields: dict[str, Any]) -> str:
+    return str(fields.get("litellm_call_id"))

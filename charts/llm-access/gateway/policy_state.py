@@ -14,10 +14,12 @@ from typing import Any
 
 import policy_config
 import policy_spend_file
+import policy_spend_redis
 from policy_budgets import Ledger, Spend
 from policy_config import PolicyConfig
 from policy_keys import ProjectKeys
 from policy_limits import Limits
+from policy_settling import Settling
 
 logger = logging.getLogger("gateway.policy")
 
@@ -30,6 +32,7 @@ class State:
     keys: ProjectKeys
     limits: Limits
     ledger: Ledger
+    settling: Settling
 
 
 @functools.cache
@@ -42,13 +45,16 @@ def state() -> State:
     file = environ.get("PROJECT_KEYS_FILE")
     keys = ProjectKeys(Path(file) if file else None, environ["LITELLM_MASTER_KEY"])
     keys.current()
-    return State(policy_config.parse(policy_config.read(CONFIG)), keys, Limits(), ledger(environ))
+    config = policy_config.parse(policy_config.read(CONFIG))
+    return State(config, keys, Limits(), ledger(environ), Settling())
 
 
 def ledger(environ: Mapping[str, str]) -> Ledger:
+    if url := environ.get("REDIS_URL"):
+        return policy_spend_redis.connected(url)
     if file := environ.get("SPEND_FILE"):
         return policy_spend_file.opened(Path(file))
-    logger.warning("what was spent is forgotten at the next start: SPEND_FILE is not set")
+    logger.warning("what was spent is forgotten at the next start: set SPEND_FILE or REDIS_URL")
     return Spend()
 
 
