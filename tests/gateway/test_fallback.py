@@ -45,6 +45,7 @@ def entries(alias: str) -> list[dict[str, Any]]:
                 "order": order,
                 "timeout": 1,
             },
+            "model_info": {"free": True},
         }
         for order, model in enumerate(PAIRS[alias], start=1)
     ]

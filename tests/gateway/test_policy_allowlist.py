@@ -63,3 +63,9 @@ async def test_the_models_that_are_shown_are_those_that_may_be_used(
 )
 async def test_there_is_no_way_round_the_list(service: Caller, way: dict[str, object]) -> None:
     assert (await service.ask(project="narrow", **way)).status == 400  # type: ignore[arg-type]
+
+
+async def test_a_call_without_sense_closes_the_gateway_for_nobody(service: Caller) -> None:
+    for nonsense in ({"model": ["ok"]}, {"model": {"a": 1}}, {"model": None}, {"metadata": [1]}):
+        assert (await service.ask(**nonsense)).status >= 400
+        assert (await service.ask()).status == 200

@@ -20,6 +20,8 @@ from policy_state import state
 logger = logging.getLogger("gateway.policy")
 
 RETRY_AFTER = "policy_retry_after"
+CLOSED_SECONDS = 30
+RETRY_SECONDS = 5
 
 
 class Admission(CustomLogger):  # type: ignore[misc]
@@ -90,6 +92,8 @@ async def admit(data: dict[str, Any], key_project: str | None) -> None:
         Refusal: the call does not pass.
     """
     config, now = state().config, datetime.now(UTC)
+    if time.monotonic() - state().settling.failed_at < CLOSED_SECONDS:
+        raise Refusal(503, "policy_failed", "The gateway cannot book what is used.", RETRY_SECONDS)
     attributed = policy_attribution.attribution(data, key_project)
     policy_attribution.write(attributed, data)
     alias = policy_allowlist.check(data, config.models(attributed.project))
@@ -109,16 +113,29 @@ async def admit(data: dict[str, Any], key_project: str | None) -> None:
 
 async def book(kwargs: dict[str, Any]) -> None:
     """What a call has used, by LiteLLM's own account of it."""
-    account = kwargs.get("standard_logging_object") or {}
-    metadata = (kwargs.get("litellm_params") or {}).get("metadata") or {}
-    alias, project = account.get("model_group"), metadata.get("project_id")
-    config, usd = state().config, float(account.get("response_cost") or 0)
-    tokens = int(account.get("total_tokens") or 0)
+    try:
+        account = kwargs.get("standard_logging_object") or {}
+        metadata = (kwargs.get("litellm_params") or {}).get("metadata") or {}
+        await spend(
+            policy_attribution.name(account.get("model_group")),
+            policy_attribution.name(metadata.get("project_id")),
+            float(account.get("response_cost") or 0),
+            int(account.get("total_tokens") or 0),
+        )
+    except Exception:
+        logger.exception("a call could not be booked: none passes for %d s", CLOSED_SECONDS)
+        state().settling.failed_at = time.monotonic()
+        raise
+    finally:
+        state().settling.end(call_of(kwargs))
+
+
+async def spend(alias: str | None, project: str | None, usd: float, tokens: int) -> None:
+    config = state().config
     state().limits.spend(config.limits(alias, project), tokens, time.monotonic())
     if usd > 0:
         names = [budget.name for budget in config.budgets_of(alias, project)]
         await state().ledger.add(names, usd, policy_budgets.month_of(datetime.now(UTC)))
-    state().settling.end(call_of(kwargs))
 
 
 def call_of(fields: dict[str, Any]) -> str:

@@ -13,9 +13,14 @@ MOST_CALLS = 10_000
 
 @dataclass(slots=True)
 class Settling:
-    """The calls that pass and are not booked, by LiteLLM's id."""
+    """The calls that pass and are not booked, by LiteLLM's id.
+
+    Attributes:
+        failed_at: when one could not be booked, in seconds that only go forward.
+    """
 
     calls: dict[str, asyncio.Event] = field(default_factory=dict)
+    failed_at: float = float("-inf")
 
     def begin(self, call: str) -> None:
         if len(self.calls) >= MOST_CALLS:

@@ -236,6 +236,24 @@ REAL: list[tuple[str, int, bytes, type[GatewayError]]] = [
         UpstreamFailed,
     ),
     (
+        "a policy that cannot tell lets nothing pass, and that blames no model",
+        503,
+        body("What was spent cannot be told.", "budget_unavailable", "503"),
+        GatewayUnavailable,
+    ),
+    (
+        "a key that speaks for another project",
+        403,
+        body("This key does not speak for this project.", "project_mismatch", "403"),
+        GatewayKeyRejected,
+    ),
+    (
+        "a model that the policy does not allow",
+        400,
+        body("Model not allowed. Allowed are: a, b", "model_not_allowed", "400"),
+        ModelNotAllowed,
+    ),
+    (
         "a model that is not routed",
         400,
         body(

@@ -26,6 +26,7 @@ from api.errors import (
 
 KEY_TYPES = {"no_db_connection", "auth_error", "token_not_found_in_db", "expired_key"}
 BUDGET_TYPES = {"budget_exceeded"}
+POLICY_TYPES = {"policy_failed", "keys_unavailable", "budget_unavailable"}
 FROM_PROVIDER = re.compile(r"litellm\.\w+: ")
 NO_SUCH_MODEL = re.compile(r"invalid model name|model not allowed|not a valid model", re.IGNORECASE)
 OUT_OF_BUDGET = re.compile(r"crossed budget|budget has been exceeded", re.IGNORECASE)
@@ -82,6 +83,8 @@ def error_of_answer(
         error = GatewayKeyRejected(reason)
     elif kind in BUDGET_TYPES or (status in (422, 429) and OUT_OF_BUDGET.search(message)):
         error = BudgetExhausted(reason, retry_after=wait)
+    elif kind in POLICY_TYPES:
+        error = GatewayUnavailable(reason, retry_after=wait)
     elif kind == "all_deployments_in_cooldown":
         error = UpstreamFailed(reason, retry_after=wait)
     elif status == 429:
@@ -92,7 +95,11 @@ def error_of_answer(
         error = UpstreamFailed(reason)
     elif status in (401, 403):
         error = GatewayKeyRejected(reason)
-    elif status == 404 or (NO_SUCH_MODEL.search(message) and status == 400 and not from_provider):
+    elif (
+        kind == "model_not_allowed"
+        or status == 404
+        or (NO_SUCH_MODEL.search(message) and status == 400 and not from_provider)
+    ):
         error = ModelNotAllowed(reason)
     elif status in (400, 413, 422):
         error = PromptRejected(reason)
