@@ -101,15 +101,16 @@ async def answering_completions(handler: Handler) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def running_gateway(
-    provider_url: str, *overlays: Path, **environment: str
+    provider_url: str, *overlays: Path, port: int | None = None, **environment: str
 ) -> AsyncIterator[RunningGateway]:
     """The gateway with the test's config.
 
     Args:
         overlays: more of them, in order.
+        port: a free one where it is not given.
         environment: what the runner gets beside the tests' own.
     """
-    port = free_port()
+    port = port or free_port()
     files = [ROOT / "tests" / "overlay.yaml", *overlays]
     process = await asyncio.create_subprocess_exec(
         *(str(GATEWAY_PYTHON), "-m", "gateway", "serve"),

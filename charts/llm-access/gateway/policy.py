@@ -26,9 +26,13 @@ if str(Path(__file__).parent) not in sys.path:
 
 import policy_allowlist
 import policy_attribution
+import policy_callbacks
+import policy_exports
 import policy_routes
+import policy_scrape
 from policy_finish_reasons import FinishReasons
 from policy_keys import Caller
+from policy_metrics import Metrics
 from policy_refusal import Refusal
 from policy_state import state
 
@@ -45,6 +49,7 @@ async def authenticated(request: Request, api_key: str) -> UserAPIKeyAuth:
         ProxyException: the key is not known, or does not reach this route.
     """
     try:
+        policy_callbacks.take_out(request.scope)
         caller = state().keys.caller(api_key or "")
         route = getattr(request.scope.get("route"), "path", None)
         policy_routes.check(
@@ -144,3 +149,6 @@ state()
 admission = Admission()
 attribution = Attribution()
 finish_reasons = FinishReasons()
+metrics = Metrics()
+policy_exports.turn_on()
+policy_scrape.serve()
