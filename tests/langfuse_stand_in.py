@@ -11,15 +11,21 @@ from otlp import Collector, Span
 TRACES = "/api/public/otel/v1/traces"
 PUBLIC_KEY = "pk-lf-of-the-tests"
 SECRET_KEY = "sk-lf-of-the-tests"
-KEYS = base64.b64encode(f"{PUBLIC_KEY}:{SECRET_KEY}".encode()).decode()
 
 
 @dataclass
 class Langfuse(Collector):
-    """The generations that it was sent."""
+    """The generations that it was sent.
+
+    Attributes:
+        secret: the key that it wants.
+    """
+
+    secret: str = SECRET_KEY
 
     async def take(self, request: web.Request) -> web.Response:
-        if request.headers.get("Authorization") != f"Basic {KEYS}":
+        keys = base64.b64encode(f"{PUBLIC_KEY}:{self.secret}".encode()).decode()
+        if request.headers.get("Authorization") != f"Basic {keys}":
             self.refused += 1
             return web.Response(status=401)
         return await super().take(request)

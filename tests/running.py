@@ -126,8 +126,9 @@ async def running_gateway(
     try:
         await wait_until_ready(process, f"http://127.0.0.1:{port}/health/readiness")
         url = f"http://127.0.0.1:{port}/v1"
-        await warm_up(url)
-        yield RunningGateway(url, MASTER_KEY, ROOT / ".run" / str(port))
+        key = environment.get("LITELLM_MASTER_KEY", MASTER_KEY)
+        await warm_up(url, key)
+        yield RunningGateway(url, key, ROOT / ".run" / str(port))
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
@@ -148,9 +149,9 @@ async def wait_until_ready(process: asyncio.subprocess.Process, url: str) -> Non
     raise AssertionError((await process.stdout.read()).decode())
 
 
-async def warm_up(url: str) -> None:
+async def warm_up(url: str, key: str) -> None:
     """LiteLLM's first calls take a second longer than the others."""
-    headers = {"Authorization": f"Bearer {MASTER_KEY}"}
+    headers = {"Authorization": f"Bearer {key}"}
     async with aiohttp.ClientSession(headers=headers) as http:
         for stream in (False, True):
             messages = [{"role": "user", "content": "warm up"}]
