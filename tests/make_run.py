@@ -1,6 +1,7 @@
 """`make run` as a person starts it: the runner with everything that it starts."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -75,4 +76,17 @@ def processes_with(text: str) -> dict[str, str]:
                 found[command] = (process / "environ").read_text()
         except OSError:
             continue
+    return found
+
+
+def processes_of(pattern: str) -> list[int]:
+    """The ids of the processes whose command line matches."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+        if re.search(pattern, command) and "gateway.leash" not in command:
+            found.append(int(process.name))
     return found

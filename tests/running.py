@@ -101,16 +101,17 @@ async def answering_completions(handler: Handler) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def running_gateway(
-    provider_url: str, *overlays: Path, **variables: str
+    provider_url: str, *overlays: Path, port: int | None = None, **variables: str
 ) -> AsyncIterator[RunningGateway]:
     """
     Args:
         provider_url: the scripted provider's.
         overlays: more config, after `tests/overlay.yaml`.
+        port: a free one where it is not given.
         variables: more of the runner's environment.
     """
+    port = port or free_port()
     files = [ROOT / "tests" / "overlay.yaml", *overlays]
-    port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(str(GATEWAY_PYTHON), "-m", "gateway", "serve"),
         *("--port", str(port), *(word for file in files for word in ("--overlay", str(file)))),
@@ -124,8 +125,9 @@ async def running_gateway(
     try:
         await wait_until_ready(process, f"http://127.0.0.1:{port}/health/readiness")
         url = f"http://127.0.0.1:{port}/v1"
-        await warm_up(url)
-        yield RunningGateway(url, MASTER_KEY, ROOT / ".run" / str(port))
+        key = variables.get("LITELLM_MASTER_KEY", MASTER_KEY)
+        await warm_up(url, key)
+        yield RunningGateway(url, key, ROOT / ".run" / str(port))
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
@@ -146,9 +148,9 @@ async def wait_until_ready(process: asyncio.subprocess.Process, url: str) -> Non
     raise AssertionError((await process.stdout.read()).decode())
 
 
-async def warm_up(url: str) -> None:
+async def warm_up(url: str, key: str) -> None:
     """LiteLLM's first calls take a second longer than the others."""
-    headers = {"Authorization": f"Bearer {MASTER_KEY}"}
+    headers = {"Authorization": f"Bearer {key}"}
     async with aiohttp.ClientSession(headers=headers) as http:
         for stream in (False, True):
             messages = [{"role": "user", "content": "warm up"}]

@@ -72,7 +72,8 @@ def test_the_proxy_gets_the_keys_its_config_refers_to_and_no_database(written: C
     assert environment["LITELLM_MASTER_KEY"] == "sk-local-1"
     assert environment["LOCAL_LLM_URL"] == LOCAL["local_llm_url"]
     assert environment["FAULT_MODELS_URL"] == LOCAL["fault_models_url"]
-    assert not {"DATABASE_URL", "LANGFUSE_SECRET_KEY", "COHERE_API_KEY", "PORT"} & set(environment)
+    assert environment["LANGFUSE_SECRET_KEY"] == ENVIRON["LANGFUSE_SECRET_KEY"]
+    assert not {"DATABASE_URL", "COHERE_API_KEY", "PORT"} & set(environment)
 
 
 def test_googles_credentials_reach_the_proxy_and_not_the_api(written: Config) -> None:

@@ -15,13 +15,16 @@ from litellm.integrations.custom_logger import CustomLogger  # noqa: TID251
 if str(Path(__file__).parent) not in sys.path:
     sys.path.append(str(Path(__file__).parent))
 
+import policy_exports
 import policy_prices
+import policy_scrape
 from policy_admission import Admission
 from policy_callers import authenticated
 from policy_finish_reasons import FinishReasons
+from policy_metrics import Metrics
 from policy_state import model_list, state
 
-__all__ = ["admission", "attribution", "authenticated", "finish_reasons"]
+__all__ = ["admission", "attribution", "authenticated", "finish_reasons", "metrics"]
 
 HEADER_SAFE = re.compile(r"[A-Za-z0-9._:/@-]{1,128}")
 
@@ -64,3 +67,6 @@ policy_prices.require(model_list(), has_price)
 admission = Admission()
 attribution = Attribution()
 finish_reasons = FinishReasons()
+metrics = Metrics()
+policy_exports.turn_on()
+policy_scrape.serve()

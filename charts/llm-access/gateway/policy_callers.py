@@ -6,6 +6,7 @@ from litellm.proxy._types import LitellmUserRoles, UserAPIKeyAuth  # noqa: TID25
 from litellm.proxy.auth.auth_utils import get_request_route  # noqa: TID251
 from litellm.proxy.auth.route_checks import RouteChecks  # noqa: TID251
 
+import policy_callbacks
 import policy_routes
 from policy_answers import refuse
 from policy_keys import Caller
@@ -20,6 +21,7 @@ async def authenticated(request: Request, api_key: str) -> UserAPIKeyAuth:
         ProxyException: the key is not known, or does not reach this route.
     """
     try:
+        policy_callbacks.take_out(request.scope)
         caller = state().keys.caller(api_key or "")
         policy_routes.check(
             request.scope.get("method", ""),

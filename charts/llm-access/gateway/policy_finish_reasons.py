@@ -7,6 +7,9 @@ from typing import Any
 from litellm.exceptions import APIError  # noqa: TID251 - runs inside LiteLLM
 from litellm.integrations.custom_logger import CustomLogger  # noqa: TID251 - runs inside LiteLLM
 
+CUT = "ended_without_finish_reason"
+"""What a cut stream leaves in LiteLLM's details of the call, for the metrics."""
+
 
 class FinishReasons(CustomLogger):  # type: ignore[misc]
     """Ends in an error what LiteLLM would call complete though the provider never said so.
@@ -24,6 +27,7 @@ class FinishReasons(CustomLogger):  # type: ignore[misc]
         """
         async for chunk in response:
             if finish_reason(chunk) and was_cut(response):
+                details(response, "logging_obj")[CUT] = True
                 async for _ in response:
                     pass  # LiteLLM books the call at the end of its stream
                 raise without_finish_reason()
@@ -36,8 +40,27 @@ class FinishReasons(CustomLogger):  # type: ignore[misc]
         Raises:
             APIError: the provider's answer has no `finish_reason`.
         """
-        if finish_reason(response) == "stop" and lacks_finish_reason(original(data)):
+        if is_cut(details(data.get("litellm_logging_obj")), response):
             raise without_finish_reason()
+
+
+def is_cut(said: dict[str, Any], answer: object) -> bool:
+    """Whether an answer ended, or will, in an error of this module.
+
+    Args:
+        said: LiteLLM's details of the call.
+        answer: as LiteLLM understood it.
+    """
+    if CUT in said:
+        return True
+    return finish_reason(answer) == "stop" and lacks_finish_reason(original(said))
+
+
+def details(holder: object, *path: str) -> dict[str, Any]:
+    """What LiteLLM knows of a call, from its logging object; empty where that is not there."""
+    for name in path:
+        holder = getattr(holder, name, None)
+    return getattr(holder, "model_call_details", {})
 
 
 def finish_reason(answer: object) -> str | None:
@@ -53,10 +76,9 @@ def was_cut(stream: object) -> bool:
     return not any(map(finish_reason, reversed(chunks)))
 
 
-def original(data: dict[str, Any]) -> object:
+def original(said: dict[str, Any]) -> object:
     """The provider's answer, where LiteLLM keeps it as JSON."""
-    details = getattr(data.get("litellm_logging_obj"), "model_call_details", {})
-    kept = details.get("original_response")
+    kept = said.get("original_response")
     try:
         return json.loads(kept) if isinstance(kept, str) else None
     except ValueError:

@@ -16,8 +16,9 @@ COMPLETIONS = frozenset(
 
 LISTS = frozenset({"/models", "/v1/models"})
 
-HEALTH_OF_MODELS = "/health"
-"""Calls every model, on nobody's account. `/health/readiness` does not."""
+CLOSED = frozenset({"/health", "/get/config/callbacks"})
+"""The first calls every model, on nobody's account; `/health/readiness` does not. The second shows
+the secret key of Langfuse."""
 
 
 def check(method: str, route: str | None, *, calls_models: bool, is_master: bool) -> None:
@@ -31,6 +32,6 @@ def check(method: str, route: str | None, *, calls_models: bool, is_master: bool
     """
     if (method == "POST" and route in COMPLETIONS) or (method == "GET" and route in LISTS):
         return
-    if is_master and method == "GET" and not calls_models and route != HEALTH_OF_MODELS:
+    if is_master and method == "GET" and not calls_models and route not in CLOSED:
         return
     raise Refusal(403, "route_not_served", "This gateway does not serve this route to this key.")

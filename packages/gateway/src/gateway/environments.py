@@ -19,6 +19,11 @@ GOOGLE = {
 }  # fmt: skip
 """Where Google's application default credentials come from, for Vertex AI."""
 POLICY = {"PROJECT_KEYS_FILE", "REDIS_URL", "SPEND_FILE"}
+TRACES = {
+    "LANGFUSE_HOST", "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_TRACING_ENVIRONMENT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "OTEL_SERVICE_NAME",
+}  # fmt: skip
 LOOPBACK = "127.0.0.1,localhost"
 MASTER_KEY = "LITELLM_MASTER_KEY"
 LOCAL_LLM_URL = "LOCAL_LLM_URL"
@@ -63,7 +68,8 @@ def for_proxy(
         key: the master key.
         local_llm_url, fault_models_url: OpenAI-compatible, end in `/v1`.
     """
-    names = SYSTEM | NETWORK | GOOGLE | POLICY | {name for _, name in references(config)}
+    names = SYSTEM | NETWORK | GOOGLE | POLICY | TRACES
+    names |= {name for _, name in references(config)}
     around = ",".join(filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy"), LOOPBACK)))
     return (
         chosen(environ, names)

@@ -1,0 +1,37 @@
+"""Counts what LiteLLM tells its loggers: every attempt once, a stream at its end."""
+
+import functools
+from datetime import datetime
+from typing import Any
+
+from litellm.integrations.custom_logger import CustomLogger  # noqa: TID251 - runs inside LiteLLM
+from prometheus_client import REGISTRY
+
+from policy_finish_reasons import is_cut
+from policy_meters import Meters
+from policy_outcomes import outcome
+from policy_state import state
+
+SUCCEEDED, CUT, FAILED = "200", "502", "500"
+"""The statuses where LiteLLM says none."""
+
+
+class Metrics(CustomLogger):  # type: ignore[misc]
+    """The metrics of `policy_meters.py`, on the `/metrics` of LiteLLM."""
+
+    async def async_log_success_event(
+        self, kwargs: dict[str, Any], response_obj: object, end_time: datetime, **_: object
+    ) -> None:
+        status = CUT if is_cut(kwargs, response_obj) else SUCCEEDED
+        meters().count(outcome(kwargs, end_time, state().config.aliases, status))
+
+    async def async_log_failure_event(
+        self, kwargs: dict[str, Any], end_time: datetime, **_: object
+    ) -> None:
+        meters().count(outcome(kwargs, end_time, state().config.aliases, FAILED))
+
+
+@functools.cache
+def meters() -> Meters:
+    """Those of the process: policy.py is imported twice, and a collector can be made but once."""
+    return Meters(REGISTRY)
