@@ -57,7 +57,7 @@ def entry(alias: str, model: str, url: str, variable: str) -> dict[str, object]:
     params = {"model": model, "api_base": url, "api_key": f"os.environ/{variable}", "timeout": 2}
     if model.startswith("azure/"):
         params["api_version"] = "2025-01-01"
-    return {"model_name": alias, "litellm_params": params}
+    return {"model_name": alias, "litellm_params": params, "model_info": {"free": True}}
 
 
 async def echo(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ import yaml
 
 from conftest import RunningProvider
 from reading import read_stream
-from running import RunningGateway, running_gateway, serving_alone, settings_for
+from running import ATTRIBUTED, RunningGateway, running_gateway, serving_alone, settings_for
 
 HEADER = "x-llm-access-upstream-calls"
 PAIRS = {
@@ -68,7 +68,8 @@ async def gateway(provider: RunningProvider, overlay: Path) -> AsyncIterator[Run
 async def ask(
     gateway: RunningGateway, alias: str, prompt: str, **more: Any
 ) -> tuple[aiohttp.ClientResponse, str]:
-    body = {"model": alias, "messages": [{"role": "user", "content": prompt}]} | more
+    messages = [{"role": "user", "content": prompt}]
+    body = {"model": alias, "messages": messages, "metadata": ATTRIBUTED} | more
     headers = {"Authorization": f"Bearer {gateway.key}"}
     async with (
         aiohttp.ClientSession(headers=headers) as http,

@@ -111,7 +111,7 @@ async def routed(
         metadata_server = MetadataServer(TOKEN)
         url = await stack.enter_async_context(listening(metadata_server.app()))
         host = url.removeprefix("http://")
-        variables = KEYS | {
+        variables: dict[str, Any] = KEYS | {
             "VERTEXAI_PROJECT": Vertex.project,
             "VERTEXAI_LOCATION": REGION,
             "AZURE_API_VERSION": Azure.version,
