@@ -7,6 +7,9 @@ API := .venv/.ready
 GATEWAY := .venv-gateway/.ready
 TYPED := packages/api/src packages/gateway/src charts/llm-access/gateway/*.py tests bench tools
 
+# Most tests wait for something: two workers, each with a gateway of its own, halve the time.
+WORKERS := -n 2 --dist loadfile
+
 .PHONY: help setup run test api gateway lint style types attribution bench lock rename clean moved
 
 help: ## list the commands
@@ -18,7 +21,7 @@ run: setup ## start the local LLM, the gateway and the API; Ctrl-C stops all thr
 	@.venv-gateway/bin/python -m gateway run --api-python .venv/bin/python
 
 test: setup ## run the whole test suite
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest $(WORKERS) $(ARGS)
 
 api: $(API) ## start the API alone, against the LLM_GATEWAY_URL of the environment
 	@.venv/bin/python -m api
