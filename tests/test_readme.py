@@ -139,3 +139,17 @@ def test_the_first_curl_lines_are_those_that_the_runner_prints() -> None:
     printed = re.findall(r"^curl .*$", announcement.api("http://127.0.0.1:8000"), re.MULTILINE)
     to_try, _, _ = README.partition("## Break it")
     assert re.findall(r"^curl .*$", to_try, re.MULTILINE) == printed
+
+
+def test_each_promise_of_the_gateway_has_what_holds_it_and_a_test() -> None:
+    rows = table("promise")
+    for promise, (holder, test) in rows.items():
+        assert (ROOT / "tests/gateway" / test.strip("`")).is_file(), promise
+        for name in re.findall(r"`([\w/]+\.(?:py|yaml))`", holder):
+            assert list(ROOT.glob(f"charts/*/gateway/{name}")) or list(
+                ROOT.glob(f"packages/*/src/*/{name}")
+            ), promise
+    config = next(ROOT.glob("charts/*/gateway/config.yaml")).read_text()
+    holders = " ".join(holder for holder, _ in rows.values())
+    for key in re.findall(r"`(\w+):`", holders):
+        assert re.search(rf"^\s*(?:# )?{key}: ", config + "\n", re.MULTILINE), key

@@ -9,6 +9,7 @@ import pytest
 
 from asking import PROJECT_KEYS, Caller
 from conftest import RunningProvider
+from metering import Scraper
 from running import running_gateway
 
 DEMO = PROJECT_KEYS["demo"]
@@ -74,10 +75,14 @@ async def test_a_projects_key_still_has_to_say_its_solution(
     )
 
 
-async def test_it_can_be_asked_to_warn_only(provider: RunningProvider, tmp_path: Path) -> None:
+async def test_it_can_be_asked_to_warn_and_count_only(
+    provider: RunningProvider, tmp_path: Path
+) -> None:
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("attribution: warn\n")
     async with running_gateway(provider.url, overlay) as gateway, aiohttp.ClientSession() as http:
         assert (await Caller(http, gateway.url, gateway.key).ask(project=None)).status == 200
         log = (gateway.folder / "gateway.log").read_text()
         assert "passed all the same: A call needs project_id and solution in its metadata." in log
+        nobodys = {"model": "ok", "status": "200", "project_id": "", "solution": ""}
+        await Scraper(http, gateway.url).until({(): 1}, "litellm_requests_total", **nobodys)
