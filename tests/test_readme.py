@@ -152,4 +152,4 @@ def test_each_promise_of_the_gateway_has_what_holds_it_and_a_test() -> None:
     config = next(ROOT.glob("charts/*/gateway/config.yaml")).read_text()
     holders = " ".join(holder for holder, _ in rows.values())
     for key in re.findall(r"`(\w+):`", holders):
-        assert re.search(rf"^\s*(?:# )?{key}: ", config + "\n", re.MULTILINE), key
+        assert re.search(rf"^\s*(?:# )?{key}:\s", config, re.MULTILINE), key
