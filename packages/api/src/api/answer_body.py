@@ -27,6 +27,9 @@ async def next_read(response: aiohttp.ClientResponse, deadline: float) -> bytes:
     loop = asyncio.get_running_loop()
     while True:
         try:
+            # What is there already needs no timer, which costs more than the reading.
+            if (read := response.content.read_nowait()) or response.content.at_eof():
+                return read
             async with asyncio.timeout_at(min(deadline, loop.time() + LOOK_SECONDS)):
                 return await response.content.readany()
         except TimeoutError:
