@@ -6,7 +6,7 @@ from typing import Any
 
 from api.lane import Call, Ending
 from api.logs import CallLine, call_log
-from api.question import Question, status_of
+from api.question import Question
 from api.receipt import Attempts, Bounds, OneAttempt, attempts_of
 from api.repair import together, with_more_room, would_help
 from api.settings import Settings
@@ -53,9 +53,9 @@ class Answering:
             self._empty = call, ending
             attempt.repair()
             return None
-        is_empty = status_of(ending.finish_reason, has_text=has_text) == "empty"
-        attempt.succeeded(is_empty=is_empty)
-        return self._done(call, ending, has_text=has_text)
+        done = self._done(call, ending, has_text=has_text)
+        attempt.succeeded(is_empty=done["status"] == "empty")
+        return done
 
     def as_it_is(self) -> dict[str, Any]:
         """The fields of `Done` for the empty answer that could not be repaired."""

@@ -9,10 +9,10 @@ from starlette.requests import Request
 
 from api.attribution import ProjectId
 from api.errors import InvalidRequest
-from api.schemas import CompletionRequest
+from api.schemas import IDEMPOTENCY_KEY, CompletionRequest
 
 HEADER = "Idempotency-Key"
-KEY = re.compile(r"[\x21-\x7e]{1,255}")
+KEY = re.compile(IDEMPOTENCY_KEY)
 IN_OPENAPI: dict[str, Any] = {
     "in": "header",
     "name": HEADER,

@@ -14,6 +14,9 @@ AccessError
 
 from typing import Any, ClassVar, Self
 
+CLIENT_CLOSED_REQUEST = 499
+"""The status, as nginx has it, of what nobody was left to be answered with."""
+
 
 class AccessError(Exception):
     """A failure that the caller may know about.

@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from api import health, routes
 from api.admission import Admission
 from api.docs import add_docs
-from api.errors import AccessError, Draining
+from api.errors import CLIENT_CLOSED_REQUEST, AccessError, Draining
 from api.gateway import Gateway
 from api.generations import Generations
 from api.idempotency import Answers, AnswersInMemory
@@ -164,7 +164,7 @@ def lane_of(settings: Settings, gateway: Gateway) -> Lane:
 
 
 async def nobody_to_answer(_: Request, __: Exception) -> Response:
-    return Response(status_code=499)
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 async def no_content(_: Request, __: Exception) -> Response:

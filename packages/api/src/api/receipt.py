@@ -9,12 +9,9 @@ from typing import Self
 
 from api.attempts import MAX_CALLS, Failure, Step, backoff, next_step
 from api.breakers import Breakers
-from api.errors import GatewayError, GatewayTimeout, StreamInterrupted
+from api.errors import CLIENT_CLOSED_REQUEST, GatewayError, GatewayTimeout, StreamInterrupted
 from api.retry_budget import RetryBudget
 from api.schemas import Attempt
-
-CLIENT_CLOSED_REQUEST = 499
-"""As nginx has it: nobody was left to be answered."""
 
 
 @dataclass(frozen=True, slots=True)

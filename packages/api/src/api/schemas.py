@@ -23,8 +23,9 @@ MaxTokens = Annotated[int, Field(ge=1, le=65_536)]
 SessionId = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$")
 ]
+IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 IdempotencyKey = Annotated[
-    str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
+    str, StringConstraints(min_length=1, max_length=255, pattern=IDEMPOTENCY_KEY)
 ]
 
 

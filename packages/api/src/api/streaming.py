@@ -148,8 +148,8 @@ async def opened_by_body(
     name = idempotency_key(request)
     key = call_key("stream", project, caller_of(request), body, name)
     asked = Asked(request, body, key, last_seen(request), name is not None, LINGER_SECONDS)
-    async with opened(asked, here) as encoded:
-        yield encoded
+    async with opened(asked, here) as blocks:
+        yield blocks
 
 
 async def opened_by_query(
@@ -163,8 +163,8 @@ async def opened_by_query(
     if request.headers.get("Accept") == "text/event-stream":
         linger = here.settings.llm_stream_resume_seconds
     asked = Asked(request, body, key, last_seen(request), name is not None, linger)
-    async with opened(asked, here) as encoded:
-        yield encoded
+    async with opened(asked, here) as blocks:
+        yield blocks
 
 
 OpenedByBody = Annotated[Blocks, Depends(opened_by_body)]
