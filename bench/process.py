@@ -6,7 +6,6 @@ Outside Linux there is neither /proc nor pinning: memory and CPU are then not a 
 import http.client
 import math
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -52,12 +51,6 @@ def on_core(core: int | None) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def start(

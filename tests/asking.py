@@ -4,12 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 
+from hearsay import heard
+from marked import marked
 from running import ATTRIBUTED
 
-PROJECT_KEYS = {"demo": "sk-project-demo-0001", "narrow": "sk-project-narrow-01"}
+PROJECT_KEYS = {name: marked(f"project-{name}") for name in ("demo", "narrow")}
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,10 @@ class Said:
     status: int
     headers: Mapping[str, str]
     text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
 
     @property
     def error(self) -> tuple[int, str]:
@@ -50,11 +57,26 @@ class Caller:
         headers = {"Authorization": f"Bearer {self.key}"}
         url = self.url.removesuffix("/v1") + path
         async with self.http.request(method, url, json=body, headers=headers) as response:
-            return Said(response.status, response.headers, await response.text())
+            said = Said(response.status, response.headers, await response.text())
+        heard("gateway's answers", said)
+        return said
+
+    async def usage(self, **query: str) -> Said:
+        """What is booked."""
+        return await self.send("GET", f"/v1/usage?{urlencode(query)}")
 
     async def ask(self, model: str = "ok", project: str | None = "demo", **more: Any) -> Said:
         """A completion; for None there is nothing in the metadata of whose it is."""
-        metadata = {} if project is None else ATTRIBUTED | {"project_id": project}
-        messages = [{"role": "user", "content": "Where?"}]
-        body = {"model": model, "messages": messages, "metadata": metadata} | more
-        return await self.send("POST", "/v1/chat/completions", body)
+        return await self.send("POST", "/v1/chat/completions", completion(model, project) | more)
+
+    def opened(self, model: str, project: str) -> Any:
+        """A stream of which the reader decides how much of it there is."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        body = completion(model, project) | {"stream": True}
+        return self.http.post(f"{self.url}/chat/completions", json=body, headers=headers)
+
+
+def completion(model: str, project: str | None) -> dict[str, Any]:
+    metadata = {} if project is None else ATTRIBUTED | {"project_id": project}
+    messages = [{"role": "user", "content": "Where?"}]
+    return {"model": model, "messages": messages, "metadata": metadata}

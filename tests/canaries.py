@@ -10,7 +10,9 @@ from pathlib import Path
 import yaml
 from aiohttp import web
 
-from running import ROOT, api_command, free_port, wait_until_ready
+from gateway.ports import free_port
+from hearsay import keep
+from running import ROOT, api_command, wait_until_ready
 
 PROVIDERS = {
     "openai": "OPENAI_API_KEY",
@@ -96,3 +98,4 @@ async def talkative_api(folder: Path, gateway_url: str, key: str) -> AsyncIterat
     finally:
         process.terminate()
         await process.wait()
+        keep(folder / "api.log")

@@ -1,34 +1,41 @@
-"""Langfuse as a gateway sees it: OTLP with Basic auth, under the path that Langfuse takes it at."""
+"""The Langfuse of `make run` in a test, which sees all that it was sent, and makes it slow."""
 
-import base64
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-from otlp import Collector, Span
+from gateway.langfuse import app
+from gateway.langfuse.app import Keys
+from hearsay import heard
+from marked import marked
+from otlp import Span, spans, waited_for
 
-TRACES = "/api/public/otel/v1/traces"
 PUBLIC_KEY = "pk-lf-of-the-tests"
-SECRET_KEY = "sk-lf-of-the-tests"
+SECRET_KEY = marked("langfuse")
 
 
 @dataclass
-class Langfuse(Collector):
-    """The generations that it was sent.
-
+class Langfuse(app.Langfuse):
+    """
     Attributes:
-        secret: the key that it wants.
+        slow: seconds until it takes an export.
+        spans: those of the exports that it took, as they were sent.
     """
 
-    secret: str = SECRET_KEY
+    keys: Keys = field(default_factory=lambda: Keys(PUBLIC_KEY, SECRET_KEY))
+    slow: float = 0
+    spans: list[Span] = field(default_factory=list)
 
     async def take(self, request: web.Request) -> web.Response:
-        keys = base64.b64encode(f"{PUBLIC_KEY}:{self.secret}".encode()).decode()
-        if request.headers.get("Authorization") != f"Basic {keys}":
-            self.refused += 1
-            return web.Response(status=401)
-        return await super().take(request)
+        await asyncio.sleep(self.slow)
+        reply = await super().take(request)
+        exported = spans(await request.read())
+        heard("spans", exported)
+        self.spans += exported
+        return reply
 
     async def generations(self, prompt: str, count: int = 1) -> list[Span]:
         """Those whose input has the prompt."""
@@ -38,12 +45,13 @@ class Langfuse(Collector):
 
         return await self.waited_for(wanted, count)
 
+    async def waited_for(self, wanted: Callable[[Span], bool], count: int = 1) -> list[Span]:
+        return await waited_for(self.spans, wanted, count)
 
-def create_app(langfuse: Langfuse) -> web.Application:
-    """What Langfuse does on its OTLP route, and on no other."""
-    app = web.Application()
-    app.router.add_post(TRACES, langfuse.take)
-    return app
+
+def create_app(langfuse: Langfuse, **how: Any) -> web.Application:
+    """Langfuse's own routes."""
+    return app.create_app(langfuse, **how)
 
 
 def settings(url: str) -> dict[str, Any]:

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.ports import free_port
+from hearsay import heard, keep
+from marked import marked
+from running import what_was_left_in
 
 ROOT = Path(__file__).parents[1]
 GATEWAY_PYTHON = ROOT / ".venv-gateway" / "bin" / "python"
 API_PYTHON = ROOT / ".venv" / "bin" / "python"
-MASTER_KEY = "sk-test-of-make-run"
-PROVIDER_KEY = "sk-of-the-provider"
+MASTER_KEY = marked("make-run")
+PROVIDER_KEY = marked("provider-of-make-run")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Run:
 def pasted(line: str) -> str:
     """What a line says when a person pastes it into a shell."""
     done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
+    heard("make run", done.stdout)
     return done.stdout
 
 
@@ -62,6 +66,8 @@ def make_run(folder: Path) -> Iterator[Run]:
         finally:
             runner.send_signal(signal.SIGINT)
             last, _ = runner.communicate(timeout=15)
+            heard("make run", "\n".join([*said, last]))
+            keep(*what_was_left_in(folder / ".run" / ports["GATEWAY_PORT"]))
     assert (runner.returncode, last) == (0, "stopped\n")
     assert not processes_with(str(folder))
 

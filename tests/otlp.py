@@ -1,33 +1,30 @@
-"""What a collector does with OTLP over HTTP: it decodes the protobuf, and keeps the spans."""
+"""What a collector does with OTLP over HTTP: it keeps the spans."""
 
 import asyncio
-import gzip
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiohttp import web
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-PROTOBUF = "application/x-protobuf"
+from gateway.langfuse.app import PROTOBUF
+from gateway.langfuse.otlp import Span
+from gateway.langfuse.otlp import spans_of as spans
+from hearsay import heard
+
+__all__ = ["PROTOBUF", "Collector", "Span", "create_collector", "spans", "waited_for"]
 
 
-@dataclass(frozen=True)
-class Span:
-    """
-    Attributes:
-        service: what the sender calls itself.
-        trace: its id, in hex.
-    """
-
-    service: str | None
-    trace: str
-    name: str
-    attributes: dict[str, Any]
+async def waited_for(
+    found: list[Span], wanted: Callable[[Span], bool], count: int = 1
+) -> list[Span]:
+    """Waits for that many, and then for a moment longer, for one too many."""
+    for _ in range(150):
+        if sum(map(wanted, found)) >= count:
+            break
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1.5)
+    return [span for span in found if wanted(span)]
 
 
 @dataclass
@@ -44,13 +41,7 @@ class Collector:
     refused: int = 0
 
     async def waited_for(self, wanted: Callable[[Span], bool], count: int = 1) -> list[Span]:
-        """Waits for that many, and then for a moment longer, for one too many."""
-        for _ in range(150):
-            if sum(map(wanted, self.spans)) >= count:
-                break
-            await asyncio.sleep(0.1)
-        await asyncio.sleep(1.5)
-        return [span for span in self.spans if wanted(span)]
+        return await waited_for(self.spans, wanted, count)
 
     async def take(self, request: web.Request) -> web.Response:
         """An export of the protocol's: protobuf in, protobuf out."""
@@ -58,39 +49,11 @@ class Collector:
         if request.content_type != PROTOBUF:
             self.refused += 1
             return web.Response(status=415)
-        self.spans += spans(await request.read())
+        exported = spans(await request.read())
+        heard("spans", exported)
+        self.spans += exported
         reply = ExportTraceServiceResponse().SerializeToString()
         return web.Response(body=reply, content_type=PROTOBUF)
-
-
-def spans(body: bytes) -> list[Span]:
-    exported = ExportTraceServiceRequest.FromString(
-        gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
-    )
-    return [
-        Span(
-            attributes(each.resource.attributes).get("service.name"),
-            span.trace_id.hex(),
-            span.name,
-            attributes(span.attributes),
-        )
-        for each in exported.resource_spans
-        for scope in each.scope_spans
-        for span in scope.spans
-    ]
-
-
-def attributes(pairs: Any) -> dict[str, Any]:
-    return {pair.key: value(pair.value) for pair in pairs}
-
-
-def value(said: AnyValue) -> Any:
-    kind = said.WhichOneof("value")
-    if kind == "array_value":
-        return [value(each) for each in said.array_value.values]
-    if kind == "kvlist_value":
-        return attributes(said.kvlist_value.values)
-    return getattr(said, kind) if kind else None
 
 
 def create_collector(collector: Collector) -> web.Application:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 import other_wires
 from gateway.openai_wire import DONE, answer, chunk, hung_up, last_chunks, problem, send
+from hearsay import heard
 
 WORDS = ["Paris", " is", " the", " capital", " of", " France", "."]
 
@@ -121,6 +122,7 @@ async def whole(model: str) -> bytes:
 
 async def completions(request: web.Request) -> web.StreamResponse:
     body = await request.json()
+    heard("provider", body)
     call = Call(body, {k.lower(): v for k, v in request.headers.items()})
     request.app[PROVIDER].calls.append(call)
     model = body["model"]

@@ -7,6 +7,8 @@ from typing import Any
 
 import aiohttp
 
+from hearsay import heard
+
 
 @dataclass(frozen=True)
 class Event:
@@ -35,6 +37,7 @@ async def read_stream(response: aiohttp.ClientResponse) -> list[Event]:
     assert response.status == 200, await response.text()
     assert response.content_type == "text/event-stream"
     events = [event async for event in events_of(response) if isinstance(event, Event)]
+    heard("streams", events)
     assert [event.id for event in events] == [str(n + 1) for n in range(len(events))]
     assert events[0].name == "meta"
     terminal = [event for event in events if event.name in {"done", "error"}]

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from running import free_port
+from gateway.ports import free_port
+from marked import marked
+
+PASSWORD = marked("redis")
 
 NO_REDIS = pytest.mark.skipif(
     not shutil.which("redis-server"), reason="there is no redis-server (Debian: redis-server)"
@@ -24,7 +27,7 @@ class Redis:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
 
     async def pause(self) -> None:
         """It is there, and answers nobody."""
@@ -44,7 +47,17 @@ class Redis:
 async def running_redis(folder: Path) -> AsyncIterator[Redis]:
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""),
+        *(
+            "redis-server",
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--requirepass",
+            PASSWORD,
+        ),
         cwd=folder,
         stdout=asyncio.subprocess.DEVNULL,
     )

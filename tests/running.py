@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,13 +19,18 @@ from fastapi import APIRouter
 from pydantic import SecretStr
 
 from api.admission import Admission
+from api.connection import Connection
 from api.main import create_app
 from api.server import Server, listen
 from api.settings import Settings
+from gateway.ports import free_port
+from hearsay import Overheard, heard, keep
+from marked import marked
 
 ROOT = Path(__file__).resolve().parent.parent
 GATEWAY_PYTHON = ROOT / ".venv-gateway" / "bin" / "python"
-MASTER_KEY = "sk-test-master"
+NOBODY = "http://127.0.0.1:9"
+MASTER_KEY = marked("master")
 START_SECONDS = 90
 ATTRIBUTED = {"project_id": "demo", "solution": "tests"}
 
@@ -72,12 +76,6 @@ class Service:
         return self.http.get(self.url + path, params=query, headers={"X-Project-ID": project})
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @asynccontextmanager
 async def listening(app: web.Application) -> AsyncIterator[str]:
     """An application of a test on a real socket; its address, without a path."""
@@ -117,7 +115,8 @@ async def running_gateway(
         *("--port", str(port), *(word for file in files for word in ("--overlay", str(file)))),
         cwd=ROOT,
         env=os.environ
-        | {"PROVIDER_URL": provider_url, "LITELLM_MASTER_KEY": MASTER_KEY}
+        | {"PROVIDER_URL": provider_url, "PROVIDER_KEY": marked("provider")}
+        | {"LITELLM_MASTER_KEY": MASTER_KEY}
         | variables,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -131,7 +130,14 @@ async def running_gateway(
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
-        await process.wait()
+        said, _ = await process.communicate()
+        heard("runner", said)
+        keep(*what_was_left_in(ROOT / ".run" / str(port)))
+
+
+def what_was_left_in(folder: Path) -> list[Path]:
+    """The logs of the parts of a gateway, its config, and what its recorder wrote."""
+    return [file for kind in ("*.log", "*.yaml", "*.jsonl") for file in folder.glob(kind)]
 
 
 async def wait_until_ready(process: asyncio.subprocess.Process, url: str) -> None:
@@ -172,6 +178,12 @@ def settings_for(url: str, key: str = MASTER_KEY, **changes: Any) -> Settings:
     return Settings(**(chosen | changes))
 
 
+def asking_for_tokens(settings: Settings) -> Settings:
+    """The same service, which asks for tokens."""
+    realm = {"keycloak_issuer_url": f"{NOBODY}/realms/craft", "keycloak_audience": "llm-access-api"}
+    return settings.model_copy(update={"auth_mode": "keycloak"} | realm)
+
+
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Service]:
     """The API in this loop, on a real socket; tests with the same settings share one."""
@@ -182,14 +194,31 @@ async def serving(settings: Settings) -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def serving_alone(settings: Settings, *more: APIRouter) -> AsyncIterator[Service]:
-    """The same for a test that shuts it down, adds routes, or has to see that it is idle."""
+async def serving_alone(
+    settings: Settings,
+    *more: APIRouter,
+    connection: type[Connection] = Connection,
+    connections: int | None = None,
+) -> AsyncIterator[Service]:
+    """The same for a test that shuts it down, adds routes, or has to see that it is idle.
+
+    Args:
+        connection: how a client is treated.
+        connections: how many there may be; as many as come without it.
+    """
     admission = Admission(settings.llm_max_in_flight)
     listener = listen("127.0.0.1", 0)
     app = create_app(settings, admission)
     for router in more:
         app.include_router(router)
-    config = uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        Overheard(app),
+        http=connection,
+        limit_concurrency=connections,
+        log_config=None,
+        ws="none",
+        timeout_graceful_shutdown=1,
+    )
     server = Server(config, admission)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:

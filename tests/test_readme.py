@@ -5,12 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from api.auth import PUBLIC, PUBLIC_FOLDER
 from api.errors import AccessError, GatewayError
+from api.metrics import Metrics
 from api.settings import Settings
+from doctoring import report
 from gateway import announcement
 from gateway.__main__ import CONFIG
 from gateway.assembly import FAULT_MODELS
 from gateway.config import Config, read, references
+from metering import exposed
+from running import settings_for
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -75,6 +80,11 @@ def test_the_example_environment_has_every_variable_with_its_default() -> None:
     assert commented == {name: defaults()[name] for name in commented}
 
 
+def test_the_list_of_what_is_reachable_without_a_token_is_what_the_code_lets_through() -> None:
+    listed = {path.strip("`") for row in table("path without a token") for path in row.split(", ")}
+    assert listed == PUBLIC | {f"{PUBLIC_FOLDER}*"}
+
+
 def test_the_table_of_failures_is_the_tree_of_errors() -> None:
     rows = table("`code`")
     tree = {error.code: error for error in errors()} | {"internal_error": AccessError}
@@ -135,8 +145,19 @@ def test_the_table_of_providers_is_the_config_of_the_gateway() -> None:
         assert set(re.findall(r"`(\w+)`", to_set)) == variables[provider]
 
 
+def test_the_table_of_metrics_is_what_the_service_exposes() -> None:
+    rows = table("metric of the service")
+    settings = settings_for("http://127.0.0.1:9/v1")
+    assert {
+        name: re.findall(r"`(\w+)`", re.sub(r":.*", "", labels))
+        for name, (_, labels) in rows.items()
+    } == exposed(Metrics(settings, "1").registry)
+
+
 def test_the_first_curl_lines_are_those_that_the_runner_prints() -> None:
-    printed = re.findall(r"^curl .*$", announcement.api("http://127.0.0.1:8000"), re.MULTILINE)
+    printed = re.findall(
+        r"^curl .*$", announcement.api("http://127.0.0.1:8000", "http://127.0.0.1:1"), re.MULTILINE
+    )
     to_try, _, _ = README.partition("## Break it")
     assert re.findall(r"^curl .*$", to_try, re.MULTILINE) == printed
 
@@ -153,3 +174,9 @@ def test_each_promise_of_the_gateway_has_what_holds_it_and_a_test() -> None:
     holders = " ".join(holder for holder, _ in rows.values())
     for key in re.findall(r"`(\w+):`", holders):
         assert re.search(rf"^\s*(?:# )?{key}:\s", config, re.MULTILINE), key
+
+
+async def test_the_table_of_checks_is_what_the_doctor_looks_at() -> None:
+    around = {"LLM_GATEWAY_URL": "http://127.0.0.1:9/v1", "LLM_GATEWAY_API_KEY": "sk-of-nobody"}
+    looked_at = await report(around | {"AUTH_MODE": "disabled", "PORT": "0"})
+    assert list(table("check")) == [finding["check"] for finding in looked_at.fields["findings"]]

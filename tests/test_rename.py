@@ -16,9 +16,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 CARRIERS = ROOT / "tests/files_with_the_name.txt"
 FAST_TESTS = [
-    "tests/api/unit",
+    "tests/api/unit/test_attempts.py",
+    "tests/api/unit/test_errors.py",
+    "tests/api/unit/test_settings.py",
+    "tests/api/unit/test_tokens.py",
     "tests/gateway/test_config.py",
     "tests/gateway/test_ports.py",
+    "tests/test_observability.py",
     "tests/test_readme.py",
 ]
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Builds one of the two environments: `tools/setup.sh api` makes .venv (the API and the tools),
-# `tools/setup.sh gateway` makes .venv-gateway (LiteLLM and the local LLM). Everything is locked
-# with hashes; an environment that belongs to another folder or another Python is made anew.
+# Builds one of the environments: `tools/setup.sh api` makes .venv (the API and the tools),
+# `tools/setup.sh gateway` makes .venv-gateway (LiteLLM and the local LLM), `tools/setup.sh audit`
+# makes .venv-audit (what looks at the locked versions and for secrets), `tools/setup.sh checkov` makes
+# .venv-checkov (what looks over the rendered charts). Everything is locked with hashes; an environment
+# that belongs to another folder or another Python is made anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -56,7 +58,7 @@ api() {
     --require-hashes --only-binary :all: -r requirements/uv.txt
   say ".venv: the API and the tools (about 100 MB, the first time)"
   install .venv requirements/dev.txt
-  install_ours .venv -e packages/api -e packages/gateway
+  install_ours .venv -e packages/api -e packages/gateway -e packages/runtime-mcp
 }
 
 gateway() {
@@ -66,9 +68,23 @@ gateway() {
   install_ours .venv-gateway -e packages/gateway
 }
 
+audit() {
+  make_environment .venv-audit
+  say ".venv-audit: the secret scan, pip-audit and the SBOM (about 45 MB, the first time)"
+  install .venv-audit requirements/audit.txt
+}
+
+checkov() {
+  make_environment .venv-checkov
+  say ".venv-checkov: checkov (about 90 MB, the first time)"
+  install .venv-checkov requirements/checkov.txt
+}
+
 case ${1:-} in
   api) api; pwd -P >.venv/.ready ;;
   gateway) gateway; pwd -P >.venv-gateway/.ready ;;
-  *) fail "say which environment: api or gateway" ;;
+  audit) audit; pwd -P >.venv-audit/.ready ;;
+  checkov) checkov; pwd -P >.venv-checkov/.ready ;;
+  *) fail "say which environment: api, gateway, audit or checkov" ;;
 esac
 say "$1 is ready"

@@ -4,19 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# `pip config get` would look into the user's file alone.
-pip_settings=$(.venv/bin/python -m pip config list 2>/dev/null || true)
-
-pip_setting() {
-  local scope value
-  for scope in :env: install global; do
-    value=$(sed -n "s/^$scope\.$1='\(.*\)'$/\1/p" <<<"$pip_settings")
-    if [ -n "$value" ]; then
-      printf '%s' "$value"
-      return
-    fi
-  done
-}
+source tools/pip_settings.sh
 
 if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
   index=$(pip_setting index-url)

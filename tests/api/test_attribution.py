@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reading import read_stream
-from running import RunningGateway, serving, settings_for
+from running import MASTER_KEY, RunningGateway, serving, settings_for
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -60,7 +60,7 @@ async def test_nothing_else_is_sent_along(provider: Any, lane: str) -> None:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    assert whole.headers["authorization"] == "Bearer sk-test-master"
+    assert whole.headers["authorization"] == f"Bearer {MASTER_KEY}"
 
 
 @pytest.mark.parametrize("path", ["/llm/complete", "/llm/stream"])

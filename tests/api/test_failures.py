@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 
 from conftest import RunningProvider
+from gateway.ports import free_port
 from reading import read_stream
 from running import (
     RunningGateway,
     Service,
-    free_port,
     listening,
     serving,
     serving_alone,

@@ -10,8 +10,10 @@ from typing import Any
 from aiohttp import web
 
 from gateway.openai_wire import answer, chunk, last_chunks
+from marked import marked
 from running import Service, answering_completions, serving_alone, settings_for
 
+OLD, NEW, NEWER, WRONG = (marked(name) for name in ("old", "new", "newer", "wrong"))
 REFUSAL = {"error": {"message": "Invalid key", "type": "auth_error", "code": "401"}}
 
 
@@ -19,7 +21,7 @@ REFUSAL = {"error": {"message": "Invalid key", "type": "auth_error", "code": "40
 class Gateway:
     """Takes one key, as LiteLLM does, and keeps all that it was shown."""
 
-    key: str = "sk-old"
+    key: str = OLD
     url: str = ""
     shown: list[str] = field(default_factory=list)
 
@@ -56,7 +58,7 @@ async def ask(service: Service, path: str) -> dict[str, Any] | None:
 
 async def test_a_key_that_is_renewed_under_load_costs_no_call(tmp_path: Path, lane: str) -> None:
     file = tmp_path / "key"
-    file.write_text("sk-old")
+    file.write_text(OLD)
     async with running(Gateway()) as gateway:
         async with serving_alone(from_file(gateway.url, file, lane)) as service:
             for path in ("/llm/complete", "/llm/stream"):
@@ -76,7 +78,7 @@ async def test_a_key_that_is_renewed_under_load_costs_no_call(tmp_path: Path, la
             callers = [
                 asyncio.create_task(caller(path)) for path in ("/llm/complete", "/llm/stream") * 5
             ]
-            for key in ("sk-new", "sk-newer"):
+            for key in (NEW, NEWER):
                 await more(30)
                 (tmp_path / "next").write_text(key)
                 (tmp_path / "next").rename(file)
@@ -85,15 +87,15 @@ async def test_a_key_that_is_renewed_under_load_costs_no_call(tmp_path: Path, la
             is_over = True
             await asyncio.gather(*callers)
     assert [problem for problem in problems if problem] == []
-    newest = gateway.shown.index("sk-newer")
-    assert set(gateway.shown[newest + 20 :]) == {"sk-newer"}
+    newest = gateway.shown.index(NEWER)
+    assert set(gateway.shown[newest + 20 :]) == {NEWER}
 
 
 async def test_a_key_that_was_not_renewed_is_refused_once_and_not_tried_again(
     tmp_path: Path, lane: str
 ) -> None:
     file = tmp_path / "key"
-    file.write_text("sk-wrong")
+    file.write_text(WRONG)
     async with running(Gateway()) as gateway:
         async with serving_alone(from_file(gateway.url, file, lane)) as service:
             for path in ("/llm/complete", "/llm/stream"):
@@ -101,18 +103,18 @@ async def test_a_key_that_was_not_renewed_is_refused_once_and_not_tried_again(
                 assert problem is not None
                 assert (problem["status"], problem["code"]) == (502, "gateway_key_rejected")
                 assert len(problem["attempts"]) == 1
-            file.write_text("sk-old")
+            file.write_text(OLD)
             assert await ask(service, "/llm/complete") is None
-    assert gateway.shown == ["sk-wrong", "sk-wrong", "sk-old"]
+    assert gateway.shown == [WRONG, WRONG, OLD]
 
 
 async def test_the_new_key_gets_one_try_only(tmp_path: Path, lane: str) -> None:
     file = tmp_path / "key"
-    file.write_text("sk-wrong")
+    file.write_text(WRONG)
 
     class Renewing(Gateway):
         async def complete(self, request: web.Request) -> web.StreamResponse:
-            file.write_text(f"sk-wrong-{len(self.shown)}")
+            file.write_text(f"{WRONG}-{len(self.shown)}")
             return await super().complete(request)
 
     async with running(Renewing()) as gateway:
@@ -120,4 +122,4 @@ async def test_the_new_key_gets_one_try_only(tmp_path: Path, lane: str) -> None:
             problem = await ask(service, "/llm/complete")
     assert problem is not None
     assert [attempt["outcome"] for attempt in problem["attempts"]] == ["gateway_key_rejected"] * 2
-    assert gateway.shown == ["sk-wrong", "sk-wrong-0"]
+    assert gateway.shown == [WRONG, f"{WRONG}-0"]

@@ -18,9 +18,9 @@ from api.lane import Call, Ending, Lane, Read, TokenUsage
 from api.litellm_answers import next_of, raw_response, reads_of_chunks
 from api.litellm_lane import LiteLlmLane
 from api.local_models import LocalModels
-from api.main import lane_of
 from api.stream_reads import reads_of_bytes
 from api.wire import WireLane
+from api.wiring import lane_of
 from conftest import RunningProvider
 from provider import WORDS
 from reading import read_stream, text_of

@@ -13,7 +13,7 @@ from conftest import RunningProvider
 from gateway.openai_wire import chunk, last_chunks
 from provider import WORDS
 from reading import read_stream, text_of
-from running import Service, answering_completions, serving_alone, settings_for
+from running import Service, answering_completions, listening, serving_alone, settings_for
 
 PROJECT = {"X-Project-ID": "demo"}
 
@@ -203,3 +203,31 @@ async def test_a_body_without_an_end_is_refused_when_it_is_too_large(
         async with service.http.post(service.url + path, data=endless(), headers=headers) as r:
             assert (r.status, (await r.json())["code"]) == (413, "request_too_large")
     assert taken < 32 * 1024 * 1024
+
+
+async def test_a_crowd_that_asks_for_readiness_is_one_question_to_the_gateway() -> None:
+    asked = 0
+    may_answer = asyncio.Event()
+
+    async def ready(_: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        await may_answer.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/health/readiness", ready)
+    async with listening(app) as url, serving_alone(settings_for(f"{url}/v1")) as service:
+
+        async def ask() -> int:
+            async with service.http.get(service.url + "/health/ready") as response:
+                return response.status
+
+        crowd = [asyncio.create_task(ask()) for _ in range(50)]
+        await asyncio.sleep(0.5)
+        crowd[0].cancel()
+        may_answer.set()
+        assert await asyncio.gather(*crowd[1:]) == [200] * 49
+        assert asked == 1
+        assert await ask() == 200
+        assert asked == 2

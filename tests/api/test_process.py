@@ -1,7 +1,6 @@
 """`python -m api` as the platform starts it: what it says, what it exits with, what it logs."""
 
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -9,23 +8,21 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from api_process import DEMO, PROMPT, START_SECONDS, RunningApi, running_api
 from conftest import RunningProvider
+from hearsay import heard
+from marked import marked
 from reading import Event, events_of, read_stream
 from running import ROOT, answering_completions, api_command
 
-KEY = "sk-process-4c1d"
-PROMPT = "A prompt that nobody may log"
+KEY = marked("process")
 ANSWER = "Paris is the capital"
-DEMO = {"X-Project-ID": "demo"}
-START_SECONDS = 20
 
 
 def environment(url: str, **changes: str) -> dict[str, str]:
@@ -37,73 +34,10 @@ def environment(url: str, **changes: str) -> dict[str, str]:
         "LLM_GATEWAY_API_KEY": KEY,
         "LLM_DEFAULT_MODEL": "ok",
         "LLM_FALLBACK_MODELS": ",",
+        "LOG_LEVEL": "DEBUG",
         "PORT": "0",
     }
     return {name: value for name, value in (given | changes).items() if value}
-
-
-@dataclass(frozen=True)
-class RunningApi:
-    """A process of the API, and the folder that its two streams are written to."""
-
-    process: asyncio.subprocess.Process
-    folder: Path
-    http: aiohttp.ClientSession
-
-    def said(self, stream: str) -> str:
-        return (self.folder / stream).read_text()
-
-    def lines(self, event: str) -> list[dict[str, Any]]:
-        """The log's lines of this event; every line of the log is JSON."""
-        lines = [json.loads(line) for line in self.said("stdout").splitlines()]
-        return [line for line in lines if line["event"] == event]
-
-    def of_kernel(self, file: str) -> str:
-        """What the kernel knows of the process."""
-        return Path(f"/proc/{self.process.pid}/{file}").read_text()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.lines('listening')[0]['port']}"
-
-    async def asks(self, path: str = "/llm/complete", **body: Any) -> int:
-        """The status that a call is answered with, after the whole answer has come."""
-        body = {"prompt": PROMPT} | body
-        async with self.http.post(self.url + path, json=body, headers=DEMO) as response:
-            await response.read()
-            return response.status
-
-    async def ends_on(self, number: signal.Signals, seconds: float = 15) -> int:
-        self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), seconds)
-
-
-@asynccontextmanager
-async def running_api(folder: Path, env: dict[str, str]) -> AsyncIterator[RunningApi]:
-    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
-        process = await asyncio.create_subprocess_exec(
-            *api_command(), env=env, cwd=ROOT, stdout=out, stderr=err
-        )
-    try:
-        async with aiohttp.ClientSession() as http:
-            api = RunningApi(process, folder, http)
-            await until_live(api)
-            yield api
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-async def until_live(api: RunningApi) -> None:
-    async with asyncio.timeout(START_SECONDS):
-        while api.process.returncode is None:
-            with suppress(aiohttp.ClientError, IndexError, json.JSONDecodeError):
-                async with api.http.get(api.url + "/health/live") as response:
-                    assert (response.status, await response.json()) == (200, {"status": "ok"})
-                    return
-            await asyncio.sleep(0.02)
-    raise AssertionError(api.said("stderr"))
 
 
 async def refused(env: dict[str, str]) -> tuple[int | None, str, list[str]]:
@@ -116,6 +50,7 @@ async def refused(env: dict[str, str]) -> tuple[int | None, str, list[str]]:
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await asyncio.wait_for(process.communicate(), START_SECONDS)
+    heard("refused to start", out + err)
     return process.returncode, out.decode(), err.decode().splitlines()
 
 
@@ -128,10 +63,13 @@ async def test_a_senseless_environment_is_one_line_for_each_variable_and_exit_co
     assert KEY not in str(lines)
 
 
-async def test_without_an_auth_mode_nothing_starts() -> None:
+async def test_without_an_auth_mode_a_realm_is_wanted_and_nothing_starts() -> None:
     code, out, lines = await refused(environment("http://127.0.0.1:9/v1", AUTH_MODE=""))
     assert (code, out) == (2, "")
-    assert [line.split(": ")[1] for line in lines] == ["AUTH_MODE"]
+    assert [line.split(": ")[1] for line in lines] == [
+        "KEYCLOAK_ISSUER_URL",
+        "KEYCLOAK_AUDIENCE",
+    ]
 
 
 async def test_a_taken_port_is_one_line_that_names_the_variable() -> None:
@@ -166,6 +104,15 @@ async def test_an_idle_process_says_that_auth_is_off_is_lean_and_ends_at_once_on
     assert int(held) < 90 * 1024, "before the first call"
     (line,) = api.said("stderr").splitlines()
     assert "AUTH_MODE=disabled" in line
+
+
+async def test_langfuse_by_half_is_said_at_the_start_and_is_no_reason_not_to_start(
+    tmp_path: Path,
+) -> None:
+    env = environment("http://127.0.0.1:9/v1", LANGFUSE_HOST="langfuse.example")
+    async with running_api(tmp_path, env) as api:
+        said = api.said("stderr")
+    assert "LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY: not set" in said
 
 
 async def test_auth_that_is_off_is_said_aloud_at_every_log_level(tmp_path: Path) -> None:
@@ -275,24 +222,24 @@ async def test_a_key_in_a_file_is_read_again_when_it_changes(
     tmp_path: Path, provider: RunningProvider
 ) -> None:
     file = tmp_path / "key"
-    file.write_text("sk-first\n")
+    file.write_text(f"{marked('first')}\n")
     env = environment(provider.url, LLM_GATEWAY_API_KEY="", LLM_GATEWAY_API_KEY_FILE=str(file))
     prompt = "Which key?"
     async with running_api(tmp_path, env) as api:
         assert await api.asks(prompt=prompt) == 200
-        file.write_text("sk-second-in-place")
+        file.write_text(marked("second-in-place"))
         assert await api.asks(prompt=prompt) == 200
-        (tmp_path / "new").write_text("sk-third-put-in-its-place\n")
+        (tmp_path / "new").write_text(f"{marked('third')}\n")
         (tmp_path / "new").rename(file)
         assert await api.asks(prompt=prompt) == 200
         file.unlink()
         assert await api.asks(prompt=prompt) == 200, "the last good one"
     keys = [call.headers["authorization"] for call in provider.seen.for_prompt(prompt)]
     assert keys == [
-        "Bearer sk-first",
-        "Bearer sk-second-in-place",
-        "Bearer sk-third-put-in-its-place",
-        "Bearer sk-third-put-in-its-place",
+        f"Bearer {marked('first')}",
+        f"Bearer {marked('second-in-place')}",
+        f"Bearer {marked('third')}",
+        f"Bearer {marked('third')}",
     ]
 
 

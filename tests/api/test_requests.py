@@ -1,13 +1,16 @@
 """What a request has to be: the project, the body, the ids, the size."""
 
+import asyncio
 import json
 import re
 import types
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from conftest import RunningProvider
+from reading import read_stream
 from running import ROOT, serving, serving_alone, settings_for
 
 SENTENCE = "Paris is the capital of France."
@@ -23,7 +26,7 @@ async def test_slugs_and_uuids_are_projects(provider: RunningProvider, project: 
 
 
 @pytest.mark.parametrize(
-    "route", ["POST complete", "POST stream", "GET stream", "GET test", "GET models"]
+    "route", ["POST complete", "POST stream", "GET stream", "GET test", "GET models", "GET usage"]
 )
 @pytest.mark.parametrize(
     ("headers", "code"),
@@ -47,7 +50,7 @@ async def test_without_one_well_formed_project_no_call_is_made(
     asked: dict[str, Any] = (
         {"json": {"prompt": "hi"}} if method == "POST" else {"params": {"prompt": "hi"}}
     )
-    if path in {"test", "models"}:
+    if path in {"test", "models", "usage"}:
         asked = {}
     async with serving(settings_for(provider.url)) as service:
         url = f"{service.url}/llm/{path}"
@@ -162,6 +165,39 @@ async def test_a_body_over_the_limit_is_refused(provider: RunningProvider, chunk
     assert r.content_type == "application/problem+json"
 
 
+@pytest.mark.parametrize("path", ["/llm/stream?prompt=Hello&model=hang", "/llm/test"])
+async def test_a_body_over_the_limit_is_refused_where_none_is_expected(
+    provider: RunningProvider, path: str
+) -> None:
+    settings = settings_for(provider.url, max_body_bytes=4096, llm_default_model="hang")
+    async with serving_alone(settings) as service, asyncio.timeout(10):
+        async with service.http.get(
+            service.url + path, data=endless(), headers={"X-Project-ID": "demo"}
+        ) as r:
+            assert (r.status, (await r.json())["code"]) == (413, "request_too_large")
+
+
+async def test_a_body_that_goes_on_while_a_stream_is_read_harms_no_stream(
+    provider: RunningProvider,
+) -> None:
+    settings = settings_for(provider.url, max_body_bytes=4096)
+    path = "/llm/stream?prompt=Hello&model=drip-20"
+    async with serving_alone(settings) as service:
+        async with service.http.get(
+            service.url + path, data=endless(), headers={"X-Project-ID": "demo"}
+        ) as r:
+            assert r.status == 200
+            assert (await read_stream(r))[-1].name == "done"
+
+
+async def endless() -> AsyncIterator[bytes]:
+    """A body that is small until its answer may have begun, and does not end."""
+    yield b"x"
+    while True:
+        await asyncio.sleep(0.3)
+        yield b"x" * 5000
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
@@ -199,18 +235,6 @@ async def test_the_models_are_those_the_gateway_serves(gateway: Any) -> None:
     assert models["gemini-3.5-flash"] == {"default": True, "fallback": False, "thinking": True}
     assert models["claude-opus-4-8"] == {"default": False, "fallback": True, "thinking": False}
     assert "ollama/llama3.1" in models
-
-
-async def test_a_page_of_another_origin_may_call_only_when_it_is_named(
-    provider: RunningProvider,
-) -> None:
-    settings = settings_for(provider.url, cors_allow_origins=("https://ui.example",))
-    async with serving(settings) as service:
-        for origin, allowed in (("https://ui.example", True), ("https://evil.example", False)):
-            headers = {"Origin": origin}
-            async with service.http.get(service.url + "/llm/models", headers=headers) as r:
-                assert r.status == 400
-                assert (r.headers.get("Access-Control-Allow-Origin") == origin) is allowed
 
 
 async def test_the_root_leads_to_the_docs(provider: RunningProvider) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from api.litellm_lane import load_litellm
+from gateway.ports import free_port
 from reading import read_stream, text_of
-from running import Service, free_port, serving, serving_alone, settings_for
+from running import Service, serving, serving_alone, settings_for
 from wire_breaks import HTTP, NETWORK
 from wire_contents import CONTENT, LIMITS, RETRY_AFTERS
 from wire_faults import FaultServer, Step, fault_server

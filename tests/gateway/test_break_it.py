@@ -7,14 +7,15 @@ import shutil
 
 import pytest
 
+from gateway.ports import free_port
 from make_run import MASTER_KEY, ROOT, Run, pasted
-from running import Service, free_port, serving_alone, settings_for
+from running import Service, serving_alone, settings_for
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("curl"), reason="there is no curl to paste the lines for"
 )
 _, _, AFTER = (ROOT / "README.md").read_text().partition("## Break it")
-LINES = re.findall(r"^curl .*$", AFTER.partition("## When a client")[0], re.MULTILINE)
+LINES = re.findall(r"^curl .*$", AFTER.partition("## Who may call")[0], re.MULTILINE)
 
 
 async def paste(line: str, service: Service) -> tuple[list[str], str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import parts
 from gateway.config import Config, read
 from gateway.environments import for_api, for_local_provider, for_proxy
 
@@ -90,3 +91,23 @@ def test_the_proxy_calls_the_local_llm_directly_where_the_network_has_a_proxy(
     environment = for_proxy(environ, written, key="k", **LOCAL)
     assert environment["HTTP_PROXY"] == "http://proxy:3128"
     assert environment["NO_PROXY"] == environment["no_proxy"] == "intern,127.0.0.1,localhost"
+    elsewhere = for_proxy(
+        environ,
+        written,
+        key="k",
+        local_llm_url="http://local-llm:8080/v1",
+        fault_models_url="http://fault-models:8080/v1",
+    )
+    assert elsewhere["NO_PROXY"] == "intern,127.0.0.1,localhost,fault-models,local-llm"
+
+
+def test_a_run_has_a_langfuse_of_its_own_whose_keys_are_new_unless_one_is_named() -> None:
+    (part,), found = parts.langfuse({"PATH": "/bin", "LANGFUSE_SECRET_KEY": "sk-lf"})
+    assert found["LANGFUSE_HOST"] == part.url
+    keys = {name: found[name] for name in ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")}
+    assert keys.items() <= part.environment.items()
+    assert "sk-lf" not in keys.values()
+    _, another = parts.langfuse({})
+    assert not set(keys.values()) & set(another.values())
+    named = {"LANGFUSE_HOST": "https://langfuse.example"}
+    assert parts.langfuse(named) == ([], named)

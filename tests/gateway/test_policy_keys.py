@@ -12,6 +12,8 @@ import pytest
 
 from asking import PROJECT_KEYS, Caller
 from conftest import RunningProvider
+from marked import marked
+from running import MASTER_KEY
 
 DEMO = PROJECT_KEYS["demo"]
 Keyed = Callable[[str], Caller]
@@ -52,7 +54,11 @@ async def test_a_projects_key_fills_its_project_in(with_key: Keyed, stream: bool
     assert (said.status, said.headers["x-llm-access-project-id"]) == (200, "demo")
 
 
-@pytest.mark.parametrize("key", ["sk-wrong", "sk-test-maste", "sk-test-masterr", "", "é"])
+@pytest.mark.parametrize(
+    "key",
+    ["sk-wrong", MASTER_KEY[:-1], MASTER_KEY + "r", "", "é"],
+    ids=["another", "shorter", "longer", "none", "not ASCII"],
+)
 async def test_a_wrong_key_is_a_401(with_key: Keyed, key: str) -> None:
     assert (await with_key(key).ask()).error == (401, "auth_error")
 
@@ -143,14 +149,14 @@ async def test_nobody_calls_a_model_past_the_policy(
 async def test_a_renewed_file_counts_within_two_seconds_and_a_torn_one_closes(
     with_key: Keyed, files: Files
 ) -> None:
-    rotating = with_key("sk-rotating-0000002")
+    rotating = with_key(marked("rotating"))
     renewed = json.dumps(PROJECT_KEYS | {"rotating": rotating.key})
     assert (await rotating.ask(project=None)).status == 401
     files.write(renewed)
     assert await seconds_until(rotating, 200) < 2
     files.write(renewed[:-4])
     assert await seconds_until(rotating, 503) < 2
-    assert (await with_key("sk-test-master").ask()).status == 200
+    assert (await with_key(MASTER_KEY).ask()).status == 200
     files.write(json.dumps(PROJECT_KEYS))
     assert await seconds_until(rotating, 401) < 2
     assert (await with_key(DEMO).ask()).status == 200

@@ -143,6 +143,26 @@ async def test_a_scrape_needs_no_key_and_has_litellms_own(scraper: Scraper, path
     assert "litellm_proxy_total_requests_metric_total{" in said
 
 
+async def test_how_much_of_a_budget_is_used_is_known_before_it_is_used_up(
+    service: Caller, scraper: Scraper
+) -> None:
+    project = {"budget": "project metered"}
+    for spent in (0, 11 * 0.001 + 7 * 0.002):
+        assert (await service.ask("priced", project="metered")).status == 200
+        found = await scraper.samples("litellm_budget_spent_usd", **project)
+        assert found == {(): pytest.approx(spent)}
+        await scraper.until(
+            {(): 1 + bool(spent)},
+            COUNT,
+            project_id="metered",
+            model="priced",
+            status="200",
+            solution="tests",
+        )
+        await asyncio.sleep(0.3)
+    assert await scraper.samples("litellm_budget_usd", **project) == {(): 50}
+
+
 async def test_no_label_is_what_a_caller_writes(service: Caller, scraper: Scraper) -> None:
     await service.ask("model-of-my-own")
     await service.ask("ok", user="user-of-my-own")

@@ -14,6 +14,7 @@ import yaml
 from conftest import RunningProvider
 from gateway.__main__ import CONFIG
 from gateway.config import Config, read
+from marked import marked
 from provider_wires import (
     MAX_TOKENS,
     PROMPT,
@@ -31,8 +32,7 @@ from running import RunningGateway, listening, running_gateway
 
 ENTRIES: list[Config] = read(CONFIG)["model_list"]
 KEYS = {
-    f"{name}_API_KEY": f"sk-{name.lower()}-secret"
-    for name in ("OPENAI", "ANTHROPIC", "GEMINI", "AZURE", "VLLM")
+    f"{name}_API_KEY": marked(name) for name in ("OPENAI", "ANTHROPIC", "GEMINI", "AZURE", "VLLM")
 }
 TOKEN = "ya29.of-the-metadata-server"
 REGION = "europe-west4"

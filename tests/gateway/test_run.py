@@ -32,6 +32,11 @@ def test_the_three_lines_to_paste_work(run: Run) -> None:
 
     test = json.loads(pasted(run.to_paste("/llm/test")))
     assert [check for check in test["checks"] if not check["ok"]] == []
+    (traces,) = [line for line in run.said if line.startswith("Traces: ")]
+    assert test["trace_url"].startswith(traces.removeprefix("Traces: "))
+    page = pasted(f"curl -s {test['trace_url']}")
+    assert "project:demo" in page
+    assert "openai/smollm2-135m-instruct" in page
 
 
 @pytest.mark.parametrize("stream", [False, True])

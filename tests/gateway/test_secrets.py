@@ -12,7 +12,8 @@ import pytest
 import langfuse_stand_in
 from canaries import FAULTS, PROVIDERS, canary, create_echo, overlay, pieces, talkative_api
 from conftest import RunningProvider
-from langfuse_stand_in import Langfuse
+from gateway.langfuse.app import Keys
+from langfuse_stand_in import PUBLIC_KEY, Langfuse
 from otlp import Collector, create_collector
 from running import ATTRIBUTED, RunningGateway, listening, running_gateway
 
@@ -64,7 +65,7 @@ async def test_no_key_is_seen_however_a_call_ends(
     keys = {name: canary(name) for name in names}
     key_file = tmp_path / "keys.json"
     key_file.write_text(json.dumps({"demo": keys["PROJECT_KEY"]}))
-    langfuse, collector = Langfuse(secret=keys["LANGFUSE_SECRET_KEY"]), Collector()
+    langfuse, collector = Langfuse(Keys(PUBLIC_KEY, keys["LANGFUSE_SECRET_KEY"])), Collector()
     async with (
         listening(create_echo()) as echo_url,
         listening(langfuse_stand_in.create_app(langfuse)) as langfuse_url,

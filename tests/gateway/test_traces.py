@@ -12,6 +12,7 @@ import pytest
 import langfuse_stand_in
 from asking import Caller
 from conftest import RunningProvider
+from gateway.langfuse.observations import observation_of
 from langfuse_stand_in import Langfuse
 from metering import Scraper
 from otlp import Collector, Span, create_collector
@@ -113,6 +114,16 @@ async def test_a_call_of_the_service_is_found_by_its_project_and_its_trace(trace
     (generation,) = await traced.langfuse.generations(prompt)
     assert generation.attributes["langfuse.trace.metadata.project_id"] == "demo"
     assert generation.trace == trace
+
+
+async def test_a_streamed_second_attempt_begins_after_the_first(traced: Traced) -> None:
+    prompt = "when did it begin"
+    await traced.ask(prompt, "second-attempt", stream=True)
+    first, second = map(observation_of, await traced.langfuse.generations(prompt, 2))
+    assert (first.level, second.level) == ("ERROR", "DEFAULT")
+    assert first.end <= second.start
+    assert second.first_word is not None
+    assert second.start <= second.first_word <= second.end
 
 
 @pytest.mark.parametrize(

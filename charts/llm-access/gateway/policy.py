@@ -18,6 +18,7 @@ if str(Path(__file__).parent) not in sys.path:
 import policy_exports
 import policy_prices
 import policy_scrape
+import policy_usage_route
 from policy_admission import Admission
 from policy_callers import authenticated
 from policy_finish_reasons import FinishReasons
@@ -70,3 +71,4 @@ finish_reasons = FinishReasons()
 metrics = Metrics()
 policy_exports.turn_on()
 policy_scrape.serve()
+policy_usage_route.serve()

@@ -11,6 +11,7 @@ from litellm.proxy._types import UserAPIKeyAuth  # noqa: TID251
 
 import policy_allowlist
 import policy_attribution
+import policy_budget_meters
 import policy_budgets
 from policy_answers import refuse
 from policy_callers import KEY_PROJECT
@@ -105,7 +106,7 @@ async def admit(data: dict[str, Any], key_project: str | None) -> None:
         logger.warning("passed all the same: %s", refusal.message)
     project = attributed.project
     budgets = config.budgets_of(alias, project)
-    await policy_budgets.check(state().ledger, budgets, now)
+    await policy_budgets.check(state().ledger, budgets, now, policy_budget_meters.meters().note)
     state().limits.admit(config.limits(alias, project), time.monotonic())
     if any(budget.usd is not None for budget in budgets):
         state().settling.begin(call_of(data))

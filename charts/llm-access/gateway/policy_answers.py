@@ -15,10 +15,16 @@ def refuse(error: Exception) -> NoReturn:
     Raises:
         ProxyException: always; what the policy did not foresee lets nothing pass either.
     """
-    if not isinstance(error, Refusal):
-        logger.error("the policy failed, and the call with it", exc_info=error)
-        error = Refusal(503, "policy_failed", "The gateway's policy failed; its log says why.")
-    headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    refusal = foreseen(error)
+    headers = {} if refusal.retry_after is None else {"retry-after": str(refusal.retry_after)}
     raise ProxyException(
-        error.message, type=error.kind, param=None, code=error.status, headers=headers
+        refusal.message, type=refusal.kind, param=None, code=refusal.status, headers=headers
     ) from None
+
+
+def foreseen(error: Exception) -> Refusal:
+    """What its caller is told; of what the policy did not foresee, that it failed."""
+    if isinstance(error, Refusal):
+        return error
+    logger.error("the policy failed, and the call with it", exc_info=error)
+    return Refusal(503, "policy_failed", "The gateway's policy failed; its log says why.")

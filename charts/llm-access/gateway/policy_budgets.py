@@ -5,7 +5,7 @@ used up, and nothing after that.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -51,8 +51,16 @@ def seconds_to_reset(now: datetime) -> int:
     return max(1, math.ceil((turn - now).total_seconds()))
 
 
-async def check(ledger: Ledger, budgets: Iterable[Budget], now: datetime) -> None:
+async def check(
+    ledger: Ledger,
+    budgets: Iterable[Budget],
+    now: datetime,
+    note: Callable[[str, float, float], None],
+) -> None:
     """
+    Args:
+        note: is told of each limited budget: its name, its USD, and what was spent of them.
+
     Raises:
         Refusal: 429, one of them is used up; 503, it cannot be told.
     """
@@ -61,6 +69,7 @@ async def check(ledger: Ledger, budgets: Iterable[Budget], now: datetime) -> Non
         return
     spent = await ledger.spent([name for name, _ in limited], month_of(now))
     for (name, most), usd in zip(limited, spent, strict=True):
+        note(name, most, usd)
         if usd >= most:
             message = f"Budget exceeded: {most:g} USD per month for {name}."
             raise Refusal(429, "budget_exceeded", message, seconds_to_reset(now))

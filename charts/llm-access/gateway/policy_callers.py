@@ -10,6 +10,7 @@ import policy_callbacks
 import policy_routes
 from policy_answers import refuse
 from policy_keys import Caller
+from policy_router import leave_out_unserved
 from policy_state import state
 
 KEY_PROJECT = "key_project"
@@ -22,6 +23,7 @@ async def authenticated(request: Request, api_key: str) -> UserAPIKeyAuth:
     """
     try:
         policy_callbacks.take_out(request.scope)
+        leave_out_unserved()
         caller = state().keys.caller(api_key or "")
         policy_routes.check(
             request.scope.get("method", ""),

@@ -41,7 +41,7 @@ class ProjectPolicy:
 class PolicyConfig:
     """
     Attributes:
-        aliases: every alias, in the order of the config.
+        aliases: every alias that is served, in the order of the config.
         required: whether a call without attribution is refused.
         named: the projects that have an entry of their own.
         default: what holds for every other one.
@@ -86,15 +86,18 @@ def read(path: Path) -> dict[str, Any]:
     return mapping(yaml.safe_load(path.read_text(encoding="utf-8")), path.name)
 
 
-def parse(config: Mapping[str, Any]) -> PolicyConfig:
+def parse(config: Mapping[str, Any], served: Sequence[Mapping[str, Any]]) -> PolicyConfig:
     """
     Args:
-        config: the gateway's, as its YAML reads.
+        config: the gateway's, as its YAML reads. What it says of an alias that is not served is no
+            mistake.
+        served: those entries of its `model_list` that are.
 
     Raises:
         PolicyError: a section cannot be understood.
     """
-    aliases = tuple(dict.fromkeys(entry["model_name"] for entry in config.get("model_list") or ()))
+    listed = names_of(config.get("model_list") or ())
+    aliases = names_of(served)
     attribution = config.get("attribution", ATTRIBUTION[0])
     if attribution not in ATTRIBUTION:
         raise PolicyError(f"attribution: {attribution!r} is none of {', '.join(ATTRIBUTION)}")
@@ -104,15 +107,19 @@ def parse(config: Mapping[str, Any]) -> PolicyConfig:
     }
     default = entries.pop(DEFAULT, {})
     budgets = mapping(config.get("budgets") or {}, "budgets")
-    known(budgets, aliases, "budgets")
+    known(budgets, listed, "budgets")
     return PolicyConfig(
         aliases,
         attribution == ATTRIBUTION[0],
-        {name: project({**default, **entry}, name, aliases) for name, entry in entries.items()},
-        project(default, DEFAULT, aliases),
+        {name: project({**default, **entry}, name, listed) for name, entry in entries.items()},
+        project(default, DEFAULT, listed),
         {alias: amount(usd, f"budgets.{alias}") for alias, usd in budgets.items()},
-        {alias: rate(alias, config["model_list"]) for alias in aliases},
+        {alias: rate(alias, served) for alias in aliases},
     )
+
+
+def names_of(model_list: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(entry["model_name"] for entry in model_list))
 
 
 def rate(alias: str, model_list: Sequence[Mapping[str, Any]]) -> Limit:

@@ -104,9 +104,10 @@ def parse(text: str, master: str) -> dict[str, bytes]:
     said = {} if said is None else said
     if not isinstance(said, dict) or len(said) > MOST_KEYS:
         raise KeyFileError(f"not a mapping of at most {MOST_KEYS} projects")
-    for project, key in said.items():
+    for number, (project, key) in enumerate(said.items(), 1):
         if not isinstance(project, str) or not isinstance(key, str) or len(key) < SHORTEST_KEY:
-            raise KeyFileError(f"{project!r} has no key of {SHORTEST_KEY} characters or more")
+            # 1. Unnamed: in a file that is written the wrong way round, the key stands there.
+            raise KeyFileError(f"entry {number} has no key of {SHORTEST_KEY} characters or more")
     if len({*said.values(), master}) != len(said) + 1:
         raise KeyFileError("a key is given twice, or is the master key")
     return {project: key.encode() for project, key in said.items()}

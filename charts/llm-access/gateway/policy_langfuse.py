@@ -7,7 +7,7 @@ from litellm.integrations.langfuse.langfuse_prompt_management import (  # noqa: 
     LangfusePromptManagement,
 )
 
-from policy_outcomes import asked_at
+from policy_outcomes import asked_at, written
 
 
 class Langfuse(CustomLogger):  # type: ignore[misc]
@@ -24,10 +24,18 @@ class Langfuse(CustomLogger):  # type: ignore[misc]
     async def async_log_success_event(
         self, kwargs: dict[str, Any], response_obj: object, start_time: object, end_time: object
     ) -> None:
-        await self.langfuse.async_log_success_event(kwargs, response_obj, start_time, end_time)
+        if is_ours(kwargs):
+            # 1. LiteLLM has a streamed second attempt begin where the first one did.
+            began = asked_at(kwargs) or start_time
+            await self.langfuse.async_log_success_event(kwargs, response_obj, began, end_time)
 
     async def async_log_failure_event(
         self, kwargs: dict[str, Any], response_obj: object, start_time: object, end_time: object
     ) -> None:
-        if asked_at(kwargs):
+        if asked_at(kwargs) and is_ours(kwargs):
             await self.langfuse.async_log_failure_event(kwargs, response_obj, start_time, end_time)
+
+
+def is_ours(details: dict[str, Any]) -> bool:
+    """Whether the gateway records this call; a service that does so itself says that it does."""
+    return written(details).get("langfuse_generations") != "service"

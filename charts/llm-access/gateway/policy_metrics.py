@@ -1,7 +1,7 @@
-"""Counts what LiteLLM tells its loggers: every attempt once, a stream at its end."""
+"""Counts and books what LiteLLM tells its loggers: every attempt once, a stream at its end."""
 
 import functools
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger  # noqa: TID251 - runs inside LiteLLM
@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from policy_finish_reasons import is_cut
 from policy_meters import Meters
-from policy_outcomes import outcome
+from policy_outcomes import Outcome, outcome
 from policy_state import state
 
 SUCCEEDED, CUT, FAILED = "200", "502", "500"
@@ -17,18 +17,23 @@ SUCCEEDED, CUT, FAILED = "200", "502", "500"
 
 
 class Metrics(CustomLogger):  # type: ignore[misc]
-    """The metrics of `policy_meters.py`, on the `/metrics` of LiteLLM."""
+    """Feeds `policy_meters.py`, for LiteLLM's `/metrics`, and `policy_usage.py`."""
 
     async def async_log_success_event(
         self, kwargs: dict[str, Any], response_obj: object, end_time: datetime, **_: object
     ) -> None:
         status = CUT if is_cut(kwargs, response_obj) else SUCCEEDED
-        meters().count(outcome(kwargs, end_time, state().config.aliases, status))
+        count(outcome(kwargs, end_time, state().config.aliases, status))
 
     async def async_log_failure_event(
         self, kwargs: dict[str, Any], end_time: datetime, **_: object
     ) -> None:
-        meters().count(outcome(kwargs, end_time, state().config.aliases, FAILED))
+        count(outcome(kwargs, end_time, state().config.aliases, FAILED))
+
+
+def count(said: Outcome) -> None:
+    state().booking.add(said, datetime.now(UTC))
+    meters().count(said)
 
 
 @functools.cache

@@ -115,6 +115,10 @@ def key_of(month: str) -> str:
 
 
 def connected(url: str) -> SpendInRedis:
+    return SpendInRedis(client(url))
+
+
+def client(url: str) -> Any:
     """
     Args:
         url: as `redis://` or `rediss://`.
@@ -128,4 +132,4 @@ def connected(url: str) -> SpendInRedis:
         retry=Retry(NoBackoff(), 1),
         decode_responses=True,
     )
-    return SpendInRedis(Redis(connection_pool=pool))
+    return Redis(connection_pool=pool)

@@ -19,6 +19,8 @@ from api.schemas import Problem
 from api.tracing import Trace
 
 CONTRACT = {
+    "unauthenticated": 401,
+    "permission_denied": 403,
     "project_missing": 400,
     "project_invalid": 400,
     "invalid_request": 422,
@@ -35,7 +37,10 @@ CONTRACT = {
     "draining": 503,
     "stream_interrupted": 502,
 }
+OF_PAGES = {"foreign_page": 403}
 OF_IDEMPOTENCY = {"idempotency_key_reused": 422, "state_unavailable": 503}
+OF_THE_TEST = {"attribution_unproven": 502}
+OF_IDENTITY = {"identity_unavailable": 503, "access_unavailable": 503}
 OF_HTTP_ITSELF = {"not_found": 404, "method_not_allowed": 405, "internal_error": 500}
 RETRIES = {
     "rate_limited": 2,
@@ -45,8 +50,8 @@ RETRIES = {
 }
 FALL_BACK = {"rate_limited", "budget_exhausted", "upstream_failed", "gateway_timeout"}
 INTERNALS = re.compile(
-    r"litellm|openai|exception|traceback|https?://|sk-|bearer|aiohttp|upstream|\{|\}|\d{3,}"
-    r"(?<!128)",
+    r"litellm|openai|exception|traceback|https?://|sk-|bearer (?!token)|aiohttp|upstream|\{|\}"
+    r"|\d{3,}(?<!128)",
     re.IGNORECASE,
 )
 
@@ -63,7 +68,7 @@ EACH = pytest.mark.parametrize("kind", CONCRETE)
 
 def test_the_classes_are_the_contracts_table_and_what_http_itself_can_say() -> None:
     assert {kind.code: kind.status for kind in CONCRETE} == (
-        CONTRACT | OF_IDEMPOTENCY | OF_HTTP_ITSELF
+        CONTRACT | OF_PAGES | OF_IDENTITY | OF_IDEMPOTENCY | OF_HTTP_ITSELF | OF_THE_TEST
     )
 
 

@@ -10,6 +10,7 @@ from api.attribution import ProjectId
 from api.call_key import call_key
 from api.errors import UpstreamFailed
 from api.generations import KEPT_BYTES, Generations
+from api.identity import ANYBODY
 from api.llm import Deltas, StreamEvent
 from api.schemas import CompletionRequest
 from api.tracing import Trace
@@ -31,7 +32,7 @@ async def kept_after(streams: int, *, prompt_bytes: int, error: type[Exception] 
         for number in range(streams):
             prompt = f"{number}".ljust(prompt_bytes)
             body = CompletionRequest.model_validate({"prompt": prompt})
-            key = call_key("stream", ProjectId("demo"), "anybody", body, None)
+            key = call_key("stream", ProjectId("demo"), ANYBODY, body, None)
             events = short_answer(prompt, error() if error else None)
             await asyncio.wait([generations.start(key, events, Trace()).task])
         gc.collect()

@@ -1,17 +1,27 @@
 """The environment: a senseless value is one line that names its variable, never a secret."""
 
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import SecretStr, ValidationError
 
-from api.settings import Settings, SettingsError, load_settings
+from api.errors import GatewayKeyRejected
+from api.litellm_lane import LiteLlmLane
+from api.settings import Settings, load_settings, odd_values
+from api.starting import SettingsError
 
 SECRET = "sk-very-secret-7f3a"
 ENOUGH = {
     "LLM_GATEWAY_URL": "http://127.0.0.1:4000/v1",
     "LLM_GATEWAY_API_KEY": SECRET,
     "AUTH_MODE": "disabled",
+}
+KEYCLOAK = {
+    "KEYCLOAK_ISSUER_URL": "https://keycloak.example/realms/craft",
+    "KEYCLOAK_AUDIENCE": "llm-access-api",
 }
 
 
@@ -72,6 +82,25 @@ def test_a_url_a_key_and_the_mode_are_enough_and_the_rest_is_the_contracts_table
         "LLM_STREAM_PATIENCE_SECONDS": 10,
         "LLM_MAX_IN_FLIGHT": 1000,
         "MAX_BODY_BYTES": 2 * 1024 * 1024,
+        "AUTH_DISABLED_OFF_LOOPBACK": False,
+        "KEYCLOAK_ISSUER_URL": None,
+        "KEYCLOAK_AUDIENCE": None,
+        "KEYCLOAK_JWKS_URL": None,
+        "OPENFGA_API_URL": None,
+        "OPENFGA_STORE_ID": None,
+        "OPENFGA_API_TOKEN": None,
+        "LANGFUSE_HOST": None,
+        "LANGFUSE_PUBLIC_KEY": None,
+        "LANGFUSE_SECRET_KEY": None,
+        "LANGFUSE_GENERATIONS": "gateway",
+        "LANGFUSE_CAPTURE_CONTENT": True,
+        "OTEL_ENABLED": True,
+        "OTEL_TRACES_ENABLED": True,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": None,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": None,
+        "OTEL_EXPORTER_OTLP_HEADERS": None,
+        "OTEL_SERVICE_NAME": None,
+        "OTEL_TRACE_SAMPLE_RATE": 1,
         "SOLUTION": "llm-access",
         "LOG_LEVEL": "INFO",
         "ROOT_PATH": "",
@@ -81,16 +110,135 @@ def test_a_url_a_key_and_the_mode_are_enough_and_the_rest_is_the_contracts_table
     }
 
 
-def test_without_auth_mode_it_is_keycloak_and_that_is_not_available_yet(
+def test_without_auth_mode_it_is_keycloak_which_needs_an_issuer_and_an_audience(
     environment: Environment,
 ) -> None:
-    assert environment.refused(AUTH_MODE=None) == environment.refused(AUTH_MODE="keycloak")
-    (line,) = environment.refused(AUTH_MODE="keycloak")
-    assert line.startswith("AUTH_MODE: only `disabled`")
+    assert environment.refused(AUTH_MODE=None) == [
+        "KEYCLOAK_ISSUER_URL: required with AUTH_MODE=keycloak, and not set",
+        "KEYCLOAK_AUDIENCE: required with AUTH_MODE=keycloak, and not set",
+    ]
+    assert environment.refused(AUTH_MODE="keycloak", KEYCLOAK_ISSUER_URL="") == (
+        environment.refused(AUTH_MODE=None)
+    )
+    assert environment.load(AUTH_MODE=None, **KEYCLOAK).auth_mode == "keycloak"
+
+
+def test_the_issuer_stays_as_it_was_written_and_leads_to_the_keys(environment: Environment) -> None:
+    settings = environment.load(AUTH_MODE="keycloak", **KEYCLOAK)
+    assert settings.keycloak_issuer_url == KEYCLOAK["KEYCLOAK_ISSUER_URL"]
+    certs = f"{KEYCLOAK['KEYCLOAK_ISSUER_URL']}/protocol/openid-connect/certs"
+    assert settings.jwks_url() == certs
+    inside = "http://keycloak:8080/realms/craft/protocol/openid-connect/certs"
+    settings = environment.load(AUTH_MODE="keycloak", **KEYCLOAK, KEYCLOAK_JWKS_URL=inside)
+    assert settings.jwks_url() == inside
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "10.0.0.7", "llm-access.example", "127.0.0.1.nip"]
+)
+def test_without_authentication_it_keeps_to_loopback_unless_that_is_said_twice(
+    environment: Environment, host: str
+) -> None:
+    (line,) = environment.refused(AUTH_MODE="disabled", HOST=host)
+    assert line.startswith("HOST: AUTH_MODE=disabled lets anybody in")
+    assert environment.load(HOST=host, AUTH_DISABLED_OFF_LOOPBACK="true").host == host
+    assert environment.load(AUTH_MODE="keycloak", **KEYCLOAK, HOST=host).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_is_loopback_by_any_name(environment: Environment, host: str) -> None:
+    assert environment.load(AUTH_MODE="disabled", HOST=host).host == host
+
+
+@pytest.mark.parametrize(
+    "half", [{"OPENFGA_API_URL": "http://openfga:8080"}, {"OPENFGA_STORE_ID": "01JD"}]
+)
+def test_openfga_and_its_store_are_set_together(
+    environment: Environment, half: dict[str, str]
+) -> None:
+    (line,) = environment.refused(**half)
+    assert line.endswith("OPENFGA_API_URL and OPENFGA_STORE_ID are set together, or not at all")
+
+
+LANGFUSE = {
+    "LANGFUSE_HOST": "langfuse.example",
+    "LANGFUSE_PUBLIC_KEY": "pk-lf-1",
+    "LANGFUSE_SECRET_KEY": SECRET,
+}
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("langfuse.example", "https://langfuse.example"),
+        ("langfuse.example:3000/", "https://langfuse.example:3000"),
+        ("http://langfuse:3000/", "http://langfuse:3000"),
+        ("https://langfuse.example/traces", "https://langfuse.example/traces"),
+    ],
+)
+def test_langfuse_is_named_by_a_url_or_by_a_host_that_is_asked_over_https(
+    environment: Environment, host: str, url: str
+) -> None:
+    settings = environment.load(**LANGFUSE | {"LANGFUSE_HOST": host})
+    assert settings.langfuse_host == url
+    assert SECRET not in repr(settings)
+
+
+def test_what_is_missing_for_langfuse_is_named_unless_all_is(environment: Environment) -> None:
+    assert environment.load().missing_for_langfuse() == []
+    some = LANGFUSE | {"LANGFUSE_PUBLIC_KEY": "", "LANGFUSE_SECRET_KEY": ""}
+    assert environment.load(**some).missing_for_langfuse() == [
+        "LANGFUSE_PUBLIC_KEY",
+        "LANGFUSE_SECRET_KEY",
+    ]
+    assert environment.load(**LANGFUSE).missing_for_langfuse() == []
+
+
+def test_values_that_are_let_pass_but_look_like_a_mistake_are_known(
+    environment: Environment,
+) -> None:
+    environment.load(LLM_GATEWAY_API_KEY=f"{SECRET}\n", OPENFGA_API_URL="")
+    assert odd_values() == {
+        "LLM_GATEWAY_API_KEY": "ends in a line break",
+        "OPENFGA_API_URL": "is set, and empty",
+    }
 
 
 URL = "http://127.0.0.1:4000"
+NO_ORIGINS = [
+    "*",
+    "https://*.example",
+    "https://ui.example, *",
+    "null",
+    "ui.example",
+    "https://",
+    "https://ui.example/",
+    "https://ui.example/app",
+    "https://ui.example?x",
+    "https://ui.example#x",
+    "https://user:password@ui.example",
+    "https://UI.example",
+    "HTTPS://ui.example",
+    "https://ui.example:443",
+    "http://ui.example:80",
+    "https://ui.example:0443",
+    "https://ui.example:99999",
+    "https://\u00fci.example",
+    "https://ui.example https://other.example",
+    "file:///home",
+    "ws://ui.example",
+    "javascript:alert(1)",
+]
 SENSELESS = [
+    ("KEYCLOAK_ISSUER_URL", "keycloak"),
+    ("KEYCLOAK_ISSUER_URL", "https://user:pass@keycloak/realms/craft"),
+    ("KEYCLOAK_JWKS_URL", "file:///etc/passwd"),
+    ("OPENFGA_API_URL", "openfga:8080"),
+    ("AUTH_MODE", "none"),
+    ("AUTH_DISABLED_OFF_LOOPBACK", "perhaps"),
+    ("LANGFUSE_HOST", "ftp://langfuse.example"),
+    ("LANGFUSE_HOST", "pk:sk@langfuse.example"),
+    ("LANGFUSE_SECRET_KEY", "sk-a\nsk-b"),
     ("LLM_GATEWAY_URL", None),
     ("LLM_GATEWAY_URL", ""),
     ("LLM_GATEWAY_URL", "gateway"),
@@ -142,6 +290,9 @@ SENSELESS = [
     ("LLM_DEFAULT_MODEL", " "),
     ("LLM_FALLBACK_MODELS", "openai/a,openai/"),
     ("HOST", ""),
+    *(("ROOT_PATH", path) for path in ("/", "api", "/api/", "//evil.example", "/a//b", "/a b")),
+    *(("ROOT_PATH", path) for path in ("/../api", "/api/.", "/api?x", "/api'", "https://x")),
+    *(("CORS_ALLOW_ORIGINS", origin) for origin in NO_ORIGINS),
 ]
 
 
@@ -177,7 +328,8 @@ def test_an_empty_environment_names_all_that_is_missing_at_once(environment: Env
     assert [line.partition(":")[0] for line in lines] == [
         "LLM_GATEWAY_URL",
         "LLM_GATEWAY_API_KEY",
-        "AUTH_MODE",
+        "KEYCLOAK_ISSUER_URL",
+        "KEYCLOAK_AUDIENCE",
     ]
 
 
@@ -225,15 +377,35 @@ def test_the_gateways_url_is_kept_in_one_form(environment: Environment, url: str
 def test_a_list_is_separated_by_commas_and_may_be_empty(
     environment: Environment, value: str, models: tuple[str, ...]
 ) -> None:
-    lists = {
-        "LLM_FALLBACK_MODELS": value,
-        "LLM_THINKING_MODELS": value,
-        "CORS_ALLOW_ORIGINS": value,
-    }
-    settings = environment.load(**lists)
+    settings = environment.load(LLM_FALLBACK_MODELS=value, LLM_THINKING_MODELS=value)
     assert settings.llm_fallback_models == models
     assert settings.llm_thinking_models == models
-    assert settings.cors_allow_origins == models
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        (),
+        ("https://ui.example",),
+        ("http://localhost:5173", "http://127.0.0.1:3000", "http://[::1]:3000"),
+        ("https://xn--i-zfa.example", "https://ui.example:8443"),
+    ],
+)
+def test_origins_are_kept_as_browsers_send_them(
+    environment: Environment, origins: tuple[str, ...]
+) -> None:
+    settings = environment.load(CORS_ALLOW_ORIGINS=", ".join(origins))
+    assert settings.cors_allow_origins == origins
+
+
+def test_the_line_about_a_star_says_why_there_is_none(environment: Environment) -> None:
+    (line,) = environment.refused(CORS_ALLOW_ORIGINS="*")
+    assert line == "CORS_ALLOW_ORIGINS: `*` would let in pages of anybody; name each origin"
+
+
+@pytest.mark.parametrize("path", ["", "/llm-access", "/team/v1.2/llm_access~"])
+def test_a_path_prefix_is_nothing_or_a_path(environment: Environment, path: str) -> None:
+    assert environment.load(ROOT_PATH=path).root_path == path
 
 
 def test_a_model_for_tools_may_be_asked_for_but_not_stand_in(environment: Environment) -> None:
@@ -257,6 +429,32 @@ def test_the_key_is_in_no_text_of_the_settings(environment: Environment) -> None
     settings = environment.load()
     for text in (repr(settings), str(settings), str(settings.model_dump())):
         assert SECRET not in text
+
+
+def test_a_variable_with_a_secrets_name_has_a_secrets_type() -> None:
+    smells = re.compile("key|token|secret|password|credential|redis_url|headers")
+    named_after_it = {"llm_min_tokens_thinking", "keycloak_issuer_url"}
+    named_after_it |= {"keycloak_audience", "keycloak_jwks_url"}
+    for name, field in Settings.model_fields.items():
+        if smells.search(name) and not name.endswith("_file") and name not in named_after_it:
+            assert field.annotation == SecretStr | None, name
+
+
+def test_no_repr_of_what_holds_a_secret_shows_it(environment: Environment) -> None:
+    password = "pass-of-redis"
+    settings = environment.load(REDIS_URL=f"redis://:{password}@127.0.0.1:6379/0")
+    key = settings.gateway_key()
+    for holder in (settings, key, LiteLlmLane(1, URL, key), GatewayKeyRejected()):
+        for text in (repr(holder), str(holder)):
+            assert SECRET not in text
+            assert password not in text
+
+
+def test_a_validation_error_does_not_show_what_it_was_given() -> None:
+    wrong: dict[str, Any] = {"llm_gateway_url": SECRET, "llm_gateway_api_key": f"{SECRET} "}
+    with pytest.raises(ValidationError) as raised:
+        Settings(**wrong)
+    assert SECRET not in str(raised.value)
 
 
 def test_settings_cannot_be_changed_after_they_were_read(environment: Environment) -> None:

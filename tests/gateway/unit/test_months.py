@@ -33,7 +33,7 @@ def book(spend: Spend, name: str, usd: float, now: datetime = NOW) -> None:
 def wait(spend: Spend, budget: Budget, now: datetime = NOW) -> int | None:
     """None when the call passes."""
     try:
-        asyncio.run(check(spend, [budget], now))
+        asyncio.run(check(spend, [budget], now, lambda *_: None))
     except Refusal as refusal:
         return refusal.retry_after
     return None

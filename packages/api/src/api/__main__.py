@@ -1,19 +1,22 @@
 """`python -m api`: reads the environment, says in one line what is wrong with it, and serves."""
 
-import errno
 import gc
 import sys
-from collections.abc import Sequence
 
 import uvicorn
 
 from api.admission import Admission
+from api.connection import Connection
 from api.logs import configure_logs, log
 from api.main import create_app
-from api.server import Server, listen
-from api.settings import SettingsError, load_settings
+from api.redaction import redact_output
+from api.server import Server, listening
+from api.settings import load_settings
+from api.starting import SettingsError, refuse, say
 
-SENSELESS_ENVIRONMENT = 2
+PROGRAM = "llm-access"
+CONNECTIONS_PER_CALL = 2
+"""One that a call is made on, and one that is kept for the next."""
 
 
 def main() -> int:
@@ -21,19 +24,25 @@ def main() -> int:
     try:
         settings = load_settings()
     except SettingsError as error:
-        return refuse(error.lines)
-    configure_logs(settings.log_level)
+        return refuse(PROGRAM, error.lines)
+    redact_output()
+    configure_logs(settings.log_level, sys.stdout)
     try:
-        listener = listen(settings.host, settings.port)
-    except OSError as error:
-        name = "PORT" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "HOST"
-        where = f"cannot listen on {settings.host}:{settings.port}"
-        return refuse([f"{name}: {where} ({error.strerror}); set {name} to another"])
+        listener = listening(settings.host, settings.port)
+    except SettingsError as error:
+        return refuse(PROGRAM, error.lines)
     admission = Admission(settings.llm_max_in_flight)
     if settings.auth_mode == "disabled":
-        say("AUTH_MODE=disabled: anybody may call, for any project")
+        say(PROGRAM, "AUTH_MODE=disabled: anybody may call, for any project")
+    elif settings.openfga_api_url is None:
+        say(PROGRAM, "OPENFGA_API_URL is not set: whoever has a token may call, for any project")
+    if missing := settings.missing_for_langfuse():
+        names = ", ".join(missing)
+        say(PROGRAM, f"{names}: not set, and so nothing is traced; Langfuse takes all three")
     config = uvicorn.Config(
         create_app(settings, admission),
+        http=Connection,
+        limit_concurrency=CONNECTIONS_PER_CALL * settings.llm_max_in_flight,
         log_config=None,
         access_log=False,
         ws="none",
@@ -55,17 +64,6 @@ def keep_garbage_collection_rare() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 50)
-
-
-def refuse(lines: Sequence[str]) -> int:
-    for line in lines:
-        say(line)
-    return SENSELESS_ENVIRONMENT
-
-
-def say(line: str) -> None:
-    """To the person who starts the process, whatever the log's level."""
-    sys.stderr.write(f"llm-access: {line}\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class Admission:
     def __init__(self, max_in_flight: int) -> None:
         self.in_flight = 0
         self.draining = False
-        self._max = max_in_flight
+        self.max_in_flight = max_in_flight
 
     @cached_property
     def grace_is_over(self) -> "asyncio.Future[None]":
@@ -40,7 +40,7 @@ class Admission:
         """
         if self.draining:
             raise Draining
-        if self.in_flight >= self._max:
+        if self.in_flight >= self.max_in_flight:
             raise Overloaded
         self.in_flight += 1
         try:

@@ -1,15 +1,17 @@
 """One call under way: what each attempt asks for, and whether its answer is the one to give."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from api.lane import Call, Ending
 from api.logs import CallLine, call_log
+from api.one_attempt import OneAttempt
 from api.question import Question
-from api.receipt import Attempts, Bounds, OneAttempt, attempts_of
+from api.receipt import Attempts, Bounds, attempts_of
 from api.repair import together, with_more_room, would_help
 from api.settings import Settings
+from api.watching import CallSeen, Watcher, watched
 
 
 class Answering:
@@ -20,12 +22,19 @@ class Answering:
             answer could not be repaired, and is given as it is.
         line: of the log.
         settings: the floor of thinking models, and whether empty answers are repaired.
+        seen: what those see who watch.
     """
 
     def __init__(
-        self, question: Question, attempts: Attempts, line: CallLine, settings: Settings
+        self,
+        question: Question,
+        attempts: Attempts,
+        line: CallLine,
+        settings: Settings,
+        seen: CallSeen,
     ) -> None:
         self.attempts = attempts
+        self._seen = seen
         self._question = question
         self._line = line
         self._settings = settings
@@ -36,17 +45,21 @@ class Answering:
     def call(self, attempt: OneAttempt) -> Call:
         """What this attempt asks."""
         if self._empty is not None:
-            return with_more_room(self._empty[0])
-        floor = self._settings.llm_min_tokens_thinking if self._thinks(attempt.model) else 0
-        return self._question.call(
-            attempt.model, at_least=floor, gateway_falls_back=attempt.gateway_falls_back
-        )
+            call = with_more_room(self._empty[0])
+        else:
+            floor = self._settings.llm_min_tokens_thinking if self._thinks(attempt.model) else 0
+            call = self._question.call(
+                attempt.model, at_least=floor, gateway_falls_back=attempt.gateway_falls_back
+            )
+        attempt.seen.call = call
+        return call
 
     def answered(
         self, attempt: OneAttempt, call: Call, ending: Ending, *, has_text: bool
     ) -> dict[str, Any] | None:
         """The fields of `Done` for this answer; None when one more attempt is to give a better."""
         self.attempts.count(ending.upstream_calls)
+        attempt.seen.ending = ending
         if self._empty is not None:
             ending = together(self._empty[1], ending)
         elif not has_text and self._is_worth_a_repair(call, ending):
@@ -73,14 +86,27 @@ class Answering:
         self.ending = ending
         done = self._question.done(call, ending, self.attempts.receipt, has_text=has_text)
         self._line.answered(done, ending.answered_by)
+        self._seen.answered(done["status"], ending)
         return done
 
 
 @contextmanager
-def answering(question: Question, bounds: Bounds, settings: Settings) -> Generator[Answering]:
-    """Counts the call for the block, and writes its line of the log when it ends."""
+def answering(
+    question: Question,
+    bounds: Bounds,
+    settings: Settings,
+    watchers: Sequence[Watcher],
+    *,
+    streams: bool,
+) -> Generator[Answering]:
+    """Counts the call for the block; when it ends, writes its line of the log, and tells those who
+    watch.
+    """
+    seen = CallSeen(question, streams)
     with (
+        watched(seen, watchers),
         attempts_of(question.models, question.deadline, bounds) as attempts,
-        call_log(question.facts(), attempts.receipt) as line,
+        call_log(question.logged(), attempts.receipt) as line,
     ):
-        yield Answering(question, attempts, line, settings)
+        seen.attempts = attempts.seen
+        yield Answering(question, attempts, line, settings, seen)

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
-SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+SAFE_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+SAFE_NAME = re.compile(SAFE_NAME_PATTERN)
 
 
 class SafeName(str):
@@ -43,6 +44,9 @@ class Attribution:
     solution: Solution
     trace_id: str
     session_id: str | None = None
+    user_id: str | None = None
+    records_generations: bool = False
+    """Whether this service records the generations in Langfuse, and the gateway must not."""
 
     def metadata(self) -> dict[str, Any]:
         """A fresh `metadata` object for one request to the gateway.
@@ -62,4 +66,8 @@ class Attribution:
         }
         if self.session_id is not None:
             metadata["session_id"] = self.session_id
+        if self.user_id is not None:
+            metadata["trace_user_id"] = self.user_id
+        if self.records_generations:
+            metadata["langfuse_generations"] = "service"
         return metadata

@@ -85,6 +85,11 @@ class Breakers:
         """Whether the attempt that was just let through is a probe of the gateway."""
         return self._gateway.is_open
 
+    @property
+    def open_models(self) -> list[str]:
+        """The models that nothing but probes is let through to."""
+        return [model for model, breaker in self._models.items() if breaker.is_open]
+
     def gateway_is_back(self) -> None:
         """The gateway answers again, whatever it says."""
         self._gateway.succeeded()

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from api.attribution import ProjectId
 from api.errors import InvalidRequest
+from api.identity import CallerId
 from api.schemas import IDEMPOTENCY_KEY, CompletionRequest
 
 HEADER = "Idempotency-Key"
@@ -44,7 +45,7 @@ class CallKey:
 
 
 def call_key(
-    route: str, project: ProjectId, caller: str, body: CompletionRequest, given: str | None
+    route: str, project: ProjectId, caller: CallerId, body: CompletionRequest, given: str | None
 ) -> CallKey:
     """
     Args:
@@ -53,7 +54,7 @@ def call_key(
     """
     digest = digest_of(body.model_dump_json())
     name = f"body {digest}" if given is None else f"key {given}"
-    return CallKey(route, project, caller, name, digest)
+    return CallKey(route, project, caller.key, name, digest)
 
 
 def idempotency_key(request: Request, in_query: str | None = None) -> str | None:

@@ -31,6 +31,7 @@ async def completed(
                 body.question(),
                 project_id=project,
                 solution=here.settings.solution,
+                user_id=caller_of(request).user_id,
                 trace=trace_of(request),
                 **body.options(),
             )

@@ -1,10 +1,14 @@
 """Every failure has one name, one status, one sentence for the caller and its meaning for a retry.
 
 AccessError
+├── Unauthenticated, PermissionDenied                                 the caller may not
 ├── ProjectMissing, ProjectInvalid, InvalidRequest, RequestTooLarge   the request is at fault
 ├── IdempotencyKeyReused                                             so is this one
 ├── NotFound, MethodNotAllowed                                       no such route
 ├── Overloaded, Draining, StateUnavailable                           this process, or its Redis
+├── IdentityUnavailable, AccessUnavailable                           nobody can tell who may
+├── ForeignPage                                                      a page of another site asks
+├── AttributionUnproven                                              the test call alone
 ├── InternalError                                                    we are
 └── GatewayError                                                     an attempt failed
     ├── ModelNotAllowed, PromptRejected, RateLimited, BudgetExhausted
@@ -49,6 +53,33 @@ class AccessError(Exception):
 
 class InternalError(AccessError):
     pass
+
+
+class Unauthenticated(AccessError):
+    status = 401
+    code = "unauthenticated"
+    detail = "Missing or invalid bearer token; please log in again."
+    remedy = (
+        "nothing, or compare the reason with `KEYCLOAK_ISSUER_URL`, `KEYCLOAK_AUDIENCE` and the "
+        "clock"
+    )
+
+
+class PermissionDenied(AccessError):
+    status = 403
+    code = "permission_denied"
+    detail = "Permission denied: you have no such access to this project."
+    remedy = "nothing, or give the caller a role on the project"
+
+
+class ForeignPage(AccessError):
+    status = 403
+    code = "foreign_page"
+    detail = "A page of another site may not use this service, unless the operator names it."
+    remedy = (
+        "nothing, or name the page's origin in `CORS_ALLOW_ORIGINS`; open the service itself as "
+        "localhost"
+    )
 
 
 class ProjectMissing(AccessError):
@@ -127,6 +158,29 @@ class StateUnavailable(AccessError):
     detail = "Nobody can say now whether this call was made before; please try again in a moment."
     remedy = "bring the Redis of `REDIS_URL` back"
     advice = 5
+
+
+class IdentityUnavailable(AccessError):
+    status = 503
+    code = "identity_unavailable"
+    detail = "Nobody can say now who is calling; please try again in a moment."
+    remedy = "bring the realm's server back, or look at `KEYCLOAK_JWKS_URL`"
+    advice = 10
+
+
+class AccessUnavailable(AccessError):
+    status = 503
+    code = "access_unavailable"
+    detail = "Nobody can say now who may use this project; please try again in a moment."
+    remedy = "bring OpenFGA back, or look at `OPENFGA_API_URL` and `OPENFGA_STORE_ID`"
+    advice = 5
+
+
+class AttributionUnproven(AccessError):
+    status = 502
+    code = "attribution_unproven"
+    detail = "The test call was answered, but it is not proved on which project it is booked."
+    remedy = "look at `checks`, at the `LANGFUSE_` variables here and in the gateway, at its log"
 
 
 class GatewayError(AccessError):

@@ -1,7 +1,7 @@
 """The gateway as an HTTP peer: where it is, the key it wants, whether it is ready."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -35,6 +35,7 @@ class Gateway:
     def __init__(self, url: str, key: GatewayKey) -> None:
         self.url = url
         self.key = key
+        self._readiness: asyncio.Task[bool] | None = None
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -51,6 +52,9 @@ class Gateway:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._readiness is not None:
+            self._readiness.cancel()
+            await asyncio.wait({self._readiness})
         await self._session.close()
 
     @asynccontextmanager
@@ -62,11 +66,13 @@ class Gateway:
         deadline: float,
         body: bytes | None = None,
         traceparent: str | None = None,
+        also: Collection[int] = (),
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """A request under the gateway's base URL; leaving the block early closes its connection.
 
         Args:
             deadline: until when, in the loop's time, the headers must have come.
+            also: other statuses than 200 that are an answer.
 
         Raises:
             GatewayError: it could not be made, or was answered with another status than 200.
@@ -86,7 +92,7 @@ class Gateway:
             except (aiohttp.ClientError, OSError) as error:
                 raise GatewayUnavailable(f"{type(error).__name__}: {error}"[:300]) from None
             try:
-                if response.status != 200:
+                if response.status != 200 and response.status not in also:
                     raise await error_of_response(response, deadline)
                 with counted(response.headers):
                     yield response
@@ -109,7 +115,19 @@ class Gateway:
         return [model.id for model in listed.data]
 
     async def is_ready(self) -> bool:
-        """Whether LiteLLM's readiness says yes; this asks no model and costs nothing."""
+        """Whether LiteLLM's readiness says yes; this asks no model and costs nothing.
+
+        It is asked once for all who want to know at the same time, for a probe has no token.
+        """
+        if self._readiness is None:
+            self._readiness = asyncio.create_task(self._says_ready())
+            self._readiness.add_done_callback(self._was_told)
+        return await asyncio.shield(self._readiness)
+
+    def _was_told(self, _: "asyncio.Task[bool]") -> None:
+        self._readiness = None
+
+    async def _says_ready(self) -> bool:
         root = self.url.removesuffix("/v1")
         try:
             async with (

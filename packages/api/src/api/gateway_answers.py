@@ -26,7 +26,9 @@ from api.errors import (
 
 KEY_TYPES = {"no_db_connection", "auth_error", "token_not_found_in_db", "expired_key"}
 BUDGET_TYPES = {"budget_exceeded"}
-POLICY_TYPES = {"policy_failed", "keys_unavailable", "budget_unavailable"}
+POLICY_TYPES = {
+    *("policy_failed", "keys_unavailable", "budget_unavailable", "usage_unavailable"),
+}
 FROM_PROVIDER = re.compile(r"litellm\.\w+: ")
 NO_SUCH_MODEL = re.compile(r"invalid model name|model not allowed|not a valid model", re.IGNORECASE)
 OUT_OF_BUDGET = re.compile(r"crossed budget|budget has been exceeded", re.IGNORECASE)

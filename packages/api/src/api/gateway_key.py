@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from api.errors import GatewayKeyRejected
+from api.redaction import keep_out
 
 KEY = re.compile(r"[\x21-\x7e]+")
 
@@ -32,6 +33,7 @@ class GatewayKey:
     """
 
     def __init__(self, value: str, file: Path | None = None) -> None:
+        keep_out(value)
         self._value = value
         self._file = file
         self._seen: tuple[int, int, int] | None = None
@@ -71,6 +73,7 @@ class GatewayKey:
             version = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
             if self._seen != version:
                 self._value = checked_key(self._file.read_text())
+                keep_out(self._value)
                 self._seen = version
         except (OSError, ValueError):
             pass

@@ -70,6 +70,11 @@ class Generations:
         generation.task.add_done_callback(lambda _: self._keep(key, generation))
         return generation
 
+    @property
+    def running(self) -> int:
+        """How many streams run."""
+        return sum(map(len, self._running.values()))
+
     def of(self, key: CallKey) -> list[Generation]:
         """The streams of this key that run, and those that ended not long ago.
 

@@ -7,19 +7,22 @@ The only importer of litellm, and that off the start path. What keeps it honest:
 3. Answers are read from the gateway's own bytes: litellm invents a `finish_reason` for one that
    is cut, and its wrapper of a stream costs many times as much for a chunk. A test holds the
    pinned version to it.
+4. A name decides for litellm how to call: one of another API than chat completions is refused
+   here. It would go to another address, and its failure would look like the gateway's.
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import httpx
 
 from api.chat_format import gateway_fields, request_fields
-from api.errors import GatewayError
+from api.errors import GatewayError, ModelNotAllowed
 from api.gateway import CONNECT_SECONDS
 from api.gateway_answers import counted
 from api.gateway_key import GatewayKey
@@ -38,11 +41,23 @@ def load_litellm() -> Any:
     import litellm
     from litellm.llms.openai.common_utils import BaseOpenAILLM
 
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logging.getLogger(name).handlers.clear()  # each line would be there twice, once in no form
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.aclient_session = BaseOpenAILLM.get_async_http_client()
     tame(litellm.aclient_session)
     return litellm
+
+
+@lru_cache(maxsize=1024)
+def is_chat_model(alias: str) -> bool:
+    """Whether litellm would ask it for a chat completion, and not through its Responses API."""
+    load_litellm()
+    from litellm.main import responses_api_bridge_check
+
+    chosen, _ = responses_api_bridge_check(model=alias, custom_llm_provider="openai")
+    return bool(chosen.get("mode") != "responses")
 
 
 class LiteLlmLane:
@@ -98,6 +113,11 @@ class LiteLlmLane:
     async def _ask(self, call: Call, **more: Any) -> Any:
         if self._url is None or self._key is None:
             return await self._call(call, more | {"model": call.alias})
+        await self.warm_up()
+        if not is_chat_model(call.alias):
+            raise ModelNotAllowed(
+                "litellm would ask it through the Responses API, the wire would not"
+            )
         fields = {
             "model": f"openai/{call.alias}",
             "api_base": self._url,

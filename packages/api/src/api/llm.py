@@ -5,11 +5,11 @@ a type of their own.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from api.answering import answering
+from api.answering import Answering, answering
 from api.attempts import in_order
 from api.attribution import Attribution, ProjectId, Solution
 from api.breakers import Breakers
@@ -20,6 +20,7 @@ from api.receipt import Bounds
 from api.schemas import Completion, Done, Meta
 from api.settings import Settings
 from api.tracing import Trace
+from api.watching import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,22 @@ class Llm:
         lane: how one attempt is made.
         settings: the default and fallback models, the floor of thinking models, the deadline.
         gateway_is_ready: asks the gateway, and no model, whether it is there.
+        watchers: are told of each call.
     """
 
     def __init__(
-        self, lane: Lane, settings: Settings, gateway_is_ready: Callable[[], Awaitable[bool]]
+        self,
+        lane: Lane,
+        settings: Settings,
+        gateway_is_ready: Callable[[], Awaitable[bool]],
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self._lane = lane
         self._settings = settings
-        self._bounds = Bounds(loop_time, Breakers(loop_time), gateway_is_ready)
+        self.bounds = Bounds(loop_time, Breakers(loop_time), gateway_is_ready)
+        """What all calls share."""
+        self._watchers = watchers
+        self._wants_text = any(watcher.wants_text for watcher in watchers)
         self._default = alias_of(settings.llm_default_model)
         self._fallbacks = [alias_of(model) for model in settings.llm_fallback_models]
 
@@ -60,6 +69,7 @@ class Llm:
         max_tokens: int = 1024,
         temperature: float | None = None,
         session_id: str | None = None,
+        user_id: str | None = None,
         trace: Trace | None = None,
     ) -> Completion:
         """One whole answer.
@@ -72,6 +82,7 @@ class Llm:
             max_tokens: bound of the answer in tokens; a thinking model gets at least its floor.
             temperature: 0 to 2; the model's own when not given.
             session_id: groups calls in Langfuse.
+            user_id: for whom, in Langfuse; the caller's, where it is known.
             trace: the request's place in a trace; a new one when not given.
 
         Raises:
@@ -79,14 +90,16 @@ class Llm:
             ValueError: `project_id` or `solution` is not a safe name.
         """
         question = self._question(
-            prompt, project_id, solution, model, max_tokens, temperature, session_id, trace
+            prompt, project_id, solution, model, max_tokens, temperature, session_id, user_id, trace
         )
-        with answering(question, self._bounds, self._settings) as under_way:
+        with self._answering(question, streams=False) as under_way:
             async for attempt in under_way.attempts:
                 with attempt:
                     call = under_way.call(attempt)
                     reply = await self._lane.complete(call)
                     has_text = bool(reply.text.strip())
+                    if self._wants_text:
+                        attempt.seen.text.append(reply.text)
                     done = under_way.answered(attempt, call, reply.ending, has_text=has_text)
                     if done is not None:
                         return Completion(text=reply.text, **done).proven_by(under_way.ending)
@@ -102,6 +115,7 @@ class Llm:
         max_tokens: int = 1024,
         temperature: float | None = None,
         session_id: str | None = None,
+        user_id: str | None = None,
         trace: Trace | None = None,
     ) -> AsyncGenerator[StreamEvent]:
         """The answer as it comes: `Meta` at once, `Deltas` a network read each, `Done` at the end.
@@ -111,9 +125,9 @@ class Llm:
         the first text is `StreamInterrupted` or `GatewayTimeout`, and nothing is tried again.
         """
         question = self._question(
-            prompt, project_id, solution, model, max_tokens, temperature, session_id, trace
+            prompt, project_id, solution, model, max_tokens, temperature, session_id, user_id, trace
         )
-        with answering(question, self._bounds, self._settings) as under_way:
+        with self._answering(question, streams=True) as under_way:
             yield Meta(**question.facts())
             async for attempt in under_way.attempts:
                 with attempt:
@@ -124,6 +138,9 @@ class Llm:
                         async for read in reads:
                             if read.texts:
                                 attempt.begins_to_answer()
+                                attempt.seen.pieces += len(read.texts)
+                                if self._wants_text:
+                                    attempt.seen.text += read.texts
                                 has_text = has_text or any(map(str.strip, read.texts))
                             yield Deltas(read.texts)
                             if read.ending is not None:
@@ -136,6 +153,9 @@ class Llm:
                         return
             yield Done(**under_way.as_it_is())
 
+    def _answering(self, question: Question, *, streams: bool) -> AbstractContextManager[Answering]:
+        return answering(question, self.bounds, self._settings, self._watchers, streams=streams)
+
     def _question(
         self,
         prompt: str | Sequence[Message],
@@ -145,6 +165,7 @@ class Llm:
         max_tokens: int,
         temperature: float | None,
         session_id: str | None,
+        user_id: str | None,
         trace: Trace | None,
     ) -> Question:
         trace = trace or Trace()
@@ -155,7 +176,12 @@ class Llm:
             max_tokens=max_tokens,
             temperature=temperature,
             attribution=Attribution(
-                ProjectId(project_id), Solution(solution), trace.trace_id, session_id
+                ProjectId(project_id),
+                Solution(solution),
+                trace.trace_id,
+                session_id,
+                user_id,
+                self._settings.records_generations,
             ),
             trace=trace,
             deadline=loop_time() + self._settings.llm_timeout_seconds,

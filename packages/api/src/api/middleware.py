@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import AccessError, InternalError, RequestTooLarge
 from api.logs import log
-from api.problems import problem_response
+from api.problems import problem_response, refusal
 from api.tracing import Trace
 
 
@@ -40,8 +40,9 @@ class RequestContext:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self._max_body_bytes:
-                # 1. An HTTPException, because FastAPI answers any other one here by a 400.
+            # 1. What comes while the answer goes out is thrown away by whoever waits for the end.
+            if taken > self._max_body_bytes and not started:
+                # 2. An HTTPException, because FastAPI answers any other one here by a 400.
                 raise HTTPException(RequestTooLarge.status)
             return message
 
@@ -57,10 +58,11 @@ class RequestContext:
                 raise RequestTooLarge
             await self._app(scope, receive_bounded, send_with_id)
         except AccessError as error:
-            await problem_response(error, trace)(scope, receive, send_with_id)
+            await refusal(error, scope)(scope, receive, send_with_id)
         except SendTimeoutError:
             log.warning("client_reads_too_slowly", request_id=trace.request_id)
         except Exception:
+            scope["state"]["parts"].metrics.refused(InternalError.code)
             log.exception("request_failed", request_id=trace.request_id, path=scope["path"])
             if started:
                 raise

@@ -9,6 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from api.errors import (
     AccessError,
@@ -17,6 +19,7 @@ from api.errors import (
     MethodNotAllowed,
     NotFound,
     RequestTooLarge,
+    Unauthenticated,
 )
 from api.logs import log
 from api.tracing import Trace
@@ -27,6 +30,9 @@ BY_STATUS: dict[int, type[AccessError]] = {
     HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: RequestTooLarge,
 }
+MOST_ERRORS = 20
+LONGEST_NAME = 100
+"""In `errors` of a 422, which else is as large as the body at fault, or ten times as large."""
 
 
 def problem(error: AccessError, trace: Trace) -> dict[str, Any]:
@@ -49,9 +55,11 @@ def problem(error: AccessError, trace: Trace) -> dict[str, Any]:
 def problem_response(error: AccessError, trace: Trace) -> Response:
     """The problem as an answer, with `Retry-After` where it applies."""
     body = problem(error, trace)
-    headers = {"Cache-Control": "no-store"}
+    headers: dict[str, str] = {}
     if "retry_after" in body:
         headers["Retry-After"] = str(body["retry_after"])
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
     if attempts := body.get("attempts"):
         headers["Server-Timing"] = server_timing(
             wait_ms=sum(attempt["wait_ms"] for attempt in attempts),
@@ -78,7 +86,7 @@ def translate(error: Exception) -> AccessError:
         invalid = InvalidRequest("the request does not fit its schema")
         invalid.extra["errors"] = [
             {"loc": [printable(part) for part in e["loc"]], "msg": e["msg"], "type": e["type"]}
-            for e in error.errors()
+            for e in error.errors()[:MOST_ERRORS]
         ]
         return invalid
     if isinstance(error, HTTPException) and (known := BY_STATUS.get(error.status_code)):
@@ -87,26 +95,47 @@ def translate(error: Exception) -> AccessError:
 
 
 def printable(part: int | str) -> int | str:
-    """A field's name as the caller wrote it, without what UTF-8 cannot carry."""
-    return part.encode(errors="replace").decode() if isinstance(part, str) else part
+    """A field's name as the caller wrote it, not too long, without what UTF-8 cannot carry."""
+    if isinstance(part, int):
+        return part
+    return part[:LONGEST_NAME].encode(errors="replace").decode()
 
 
 async def handle(request: Request, error: Exception) -> Response:
     """FastAPI's handler for everything that a route or a dependency raises."""
     translated = translate(error)
-    if not translated.is_logged:
-        write = log.warning if translated.status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.info
-        write(
-            "request_refused",
-            outcome=translated.code,
-            status=translated.status,
-            reason=translated.reason,
-            remedy=translated.remedy,
-            path=request.url.path,
-            request_id=request.state.trace.request_id,
-            trace_id=request.state.trace.trace_id,
-        )
-    response = problem_response(translated, request.state.trace)
+    response = refusal(translated, request.scope)
     if isinstance(error, HTTPException) and error.headers:
         response.headers.update(error.headers)
+    if isinstance(translated, MethodNotAllowed) and (methods := allowed_methods(request)):
+        response.headers["Allow"] = ", ".join(sorted(methods))
     return response
+
+
+def refusal(error: AccessError, scope: Scope) -> Response:
+    """The problem as an answer; logged and counted here where it is not that of a call."""
+    trace: Trace = scope["state"]["trace"]
+    if not error.is_logged:
+        scope["state"]["parts"].metrics.refused(error.code)
+        write = log.warning if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.info
+        write(
+            "request_refused",
+            outcome=error.code,
+            status=error.status,
+            reason=error.reason,
+            remedy=error.remedy,
+            path=scope["path"],
+            request_id=trace.request_id,
+            trace_id=trace.trace_id,
+        )
+    return problem_response(error, trace)
+
+
+def allowed_methods(request: Request) -> set[str]:
+    """All that the address takes: Starlette would name those of its first route only."""
+    return {
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        for route in request.app.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    }

@@ -1,15 +1,18 @@
-"""The project of a request: from `X-Project-ID`, given once and well formed."""
+"""The project of a request: from `X-Project-ID`, well formed, and open to the caller."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from api.attribution import ProjectId
-from api.errors import ProjectInvalid, ProjectMissing
+from api.access import Permission
+from api.attribution import SAFE_NAME_PATTERN, ProjectId
+from api.errors import PermissionDenied, ProjectInvalid, ProjectMissing
+from api.state import caller_of, grant_of, here_of
 
 HEADER = "X-Project-ID"
 QUERY = "project_id"
+IN_OPENAPI: dict[str, Any] = {"type": "string", "pattern": f"^{SAFE_NAME_PATTERN}$"}
 
 
 def in_openapi(*, required: bool, more: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
@@ -23,7 +26,7 @@ def in_openapi(*, required: bool, more: Sequence[dict[str, Any]] = ()) -> dict[s
         "name": HEADER,
         "description": "On whose account the call is made",
         "required": required,
-        "schema": {"type": "string", "maxLength": 128, "examples": ["demo"]},
+        "schema": IN_OPENAPI | {"examples": ["demo"]},
     }
     return {"parameters": [header, *more]}
 
@@ -45,19 +48,46 @@ def one_project(values: list[str]) -> ProjectId:
         raise ProjectInvalid(str(error)) from None
 
 
-async def from_header(request: Request) -> ProjectId:
-    """The project of the header, which may be given once."""
-    return one_project(request.headers.getlist(HEADER))
+async def open_to(request: Request, permission: Permission, project: ProjectId) -> ProjectId:
+    """The project again, when the caller of this request has this permission on it.
+
+    Raises:
+        PermissionDenied: the caller has not.
+        AccessUnavailable: nobody can tell now.
+    """
+    caller = caller_of(request)
+    if not await here_of(request).access.allows(caller, permission, project):
+        raise PermissionDenied(f"{caller.key} has no {permission} on {project}")
+    return project
 
 
-async def from_header_or_query(request: Request) -> ProjectId:
-    """The project of the header or, for an `EventSource`, of the query; both must then agree."""
-    in_header = request.headers.getlist(HEADER)
-    in_query = request.query_params.getlist(QUERY)
-    if in_header and in_query and in_header != in_query:
-        raise ProjectInvalid("header and query differ")
-    return one_project(in_header or in_query)
+async def to_call(request: Request) -> ProjectId:
+    """The project of the header, on whose account the caller may make calls."""
+    return await open_to(request, "can_execute", one_project(request.headers.getlist(HEADER)))
 
 
-Project = Annotated[ProjectId, Depends(from_header)]
-StreamProject = Annotated[ProjectId, Depends(from_header_or_query)]
+async def to_look_at(request: Request) -> ProjectId:
+    """The project of the header, which the caller may look at."""
+    return await open_to(request, "can_read", one_project(request.headers.getlist(HEADER)))
+
+
+async def to_stream(request: Request) -> ProjectId:
+    """The project of the header or, for an `EventSource`, of the query or the ticket.
+
+    Where it is said twice, both must agree.
+    """
+    grant = grant_of(request)
+    said = [
+        request.headers.getlist(HEADER),
+        request.query_params.getlist(QUERY),
+        [grant.project_id] if grant else [],
+    ]
+    said = [values for values in said if values]
+    if any(values != said[0] for values in said):
+        raise ProjectInvalid("header, query and ticket differ")
+    return await open_to(request, "can_execute", one_project(said[0] if said else []))
+
+
+Project = Annotated[ProjectId, Depends(to_call)]
+ReadableProject = Annotated[ProjectId, Depends(to_look_at)]
+StreamProject = Annotated[ProjectId, Depends(to_stream)]

@@ -32,6 +32,11 @@ class Question:
             "request_id": self.trace.request_id,
         }
 
+    def logged(self) -> dict[str, Any]:
+        """The same for the operator, with the one who asked."""
+        user_id = self.attribution.user_id
+        return self.facts() | ({} if user_id is None else {"user_id": user_id})
+
     def call(self, alias: str, *, at_least: int, gateway_falls_back: bool) -> Call:
         """What is asked of this model, with a floor for `max_tokens`."""
         return Call(

@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Self
 
 from api.attempts import MAX_CALLS, Failure, Step, backoff, next_step
 from api.breakers import Breakers
-from api.errors import CLIENT_CLOSED_REQUEST, GatewayError, GatewayTimeout, StreamInterrupted
+from api.errors import GatewayError, GatewayTimeout, StreamInterrupted
+from api.one_attempt import OneAttempt
 from api.retry_budget import RetryBudget
 from api.schemas import Attempt
+from api.watching import AttemptSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,12 @@ class Attempts:
 
     def __init__(self, models: Sequence[str], deadline: float, bounds: Bounds) -> None:
         self.receipt: list[Attempt] = []
+        self.seen: list[AttemptSeen] = []
+        """The same for those who watch."""
         self.has_answered = False
         """Whether a byte of the answer is out; from then on nothing is tried again."""
         self.bounds = bounds
+        self.began = bounds.clock()
         self._models = models
         self._deadline = deadline
         self._failures: list[Failure] = []
@@ -67,7 +71,7 @@ class Attempts:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> "OneAttempt":
+    async def __anext__(self) -> OneAttempt:
         while True:
             step = self._next_step()
             if step is None and self._is_repaired and not self.has_answered:
@@ -86,6 +90,8 @@ class Attempts:
                     self._calls += 1
                     return OneAttempt(self, step, retry.pop_all())
             self._failures.append(Failure(step.model, refusal, was_skipped=True))
+            seen = self.see(step.model)
+            seen.ended, seen.outcome, seen.status = seen.began, "skipped", refusal.status
             self.write(step, "skipped", refusal.status, refusal.reason, refusal.remedy, seconds=0)
 
     def note(self, model: str, error: GatewayError) -> GatewayError:
@@ -112,6 +118,11 @@ class Attempts:
     def repair(self, model: str) -> None:
         """The next attempt asks this model once more, and is the last."""
         self._repair, self._is_repaired = Step(model), True
+
+    def see(self, model: str) -> AttemptSeen:
+        """An attempt that begins, as those see it who watch."""
+        self.seen.append(AttemptSeen(model, self.bounds.clock() - self.began))
+        return self.seen[-1]
 
     def write(
         self,
@@ -166,53 +177,3 @@ class Attempts:
             error = of_requested[-1]
         error.extra["attempts"] = [attempt.model_dump() for attempt in self.receipt]
         return error
-
-
-class OneAttempt:
-    """One attempt in progress; the outcome of its block goes into the receipt."""
-
-    def __init__(self, attempts: Attempts, step: Step, ending: ExitStack) -> None:
-        self.model = step.model
-        self.gateway_falls_back = step.gateway_falls_back
-        self._attempts = attempts
-        self._step = step
-        self._ending = ending
-        self._began = attempts.bounds.clock()
-        self._is_written = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def begins_to_answer(self) -> None:
-        """The first piece of the answer is there, and on its way to the caller."""
-        self._attempts.answer_begins(self.model)
-
-    def succeeded(self, *, is_empty: bool = False) -> None:
-        """Writes the receipt of an answered attempt, for the answer that carries it."""
-        self._attempts.bounds.breakers.answered(self.model)
-        self._write("empty" if is_empty else "ok", 200)
-
-    def repair(self) -> None:
-        """Writes the receipt of an empty answer; the next attempt asks for it once more."""
-        self.succeeded(is_empty=True)
-        self._attempts.repair(self.model)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool | None:
-        self._ending.close()
-        if not isinstance(error, GatewayError):
-            if isinstance(error, (asyncio.CancelledError, GeneratorExit)) and not self._is_written:
-                self._write("cancelled", CLIENT_CLOSED_REQUEST)
-            return None
-        meaning = self._attempts.note(self.model, error)
-        self._write(meaning.code, meaning.status, meaning.reason, meaning.remedy)
-        return True
-
-    def _write(self, outcome: str, status: int, *for_the_operator: str) -> None:
-        self._is_written = True
-        seconds = self._attempts.bounds.clock() - self._began
-        self._attempts.write(self._step, outcome, status, *for_the_operator, seconds=seconds)

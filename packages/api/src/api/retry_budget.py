@@ -19,7 +19,12 @@ class RetryBudget:
     @property
     def has_room(self) -> bool:
         """Whether one more retry may be made."""
-        return self.retries < max(ALWAYS, SHARE * self.calls)
+        return self.retries < self.limit
+
+    @property
+    def limit(self) -> float:
+        """How many retries may be under way at once."""
+        return max(ALWAYS, SHARE * self.calls)
 
     @contextmanager
     def call(self) -> Generator[None]:

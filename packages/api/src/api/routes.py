@@ -1,19 +1,24 @@
 """Every `/llm` route; what they do is done elsewhere."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api import call_key
+from api.booked_usage import MONTH, booked_month, this_month
 from api.completing import completed, timing_of
 from api.event_stream import EventStream
-from api.project import Project, in_openapi
+from api.json_body import JsonBodyRoute
+from api.project import Project, ReadableProject, in_openapi
 from api.question import alias_of
-from api.reports import Model, ModelList, SelfTestReport
+from api.reports import Model, ModelList, SelfTestReport, Ticket, UsageReport
 from api.schemas import Completion, CompletionRequest, Problem
 from api.selftest import run_test
-from api.state import Here, trace_of
-from api.streaming import LAST_EVENT_ID, OpenedByBody, OpenedByQuery
+from api.state import Here, caller_of, trace_of
+from api.streaming import LAST_EVENT_ID, OpenedByBody, OpenedByQuery, last_seen
+from api.ticketing import grant
+from api.tickets import LIFETIME_SECONDS
+from api.usage_figures import usage_report
 from api.waiting import while_wanted
 
 PROBLEM = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -23,13 +28,22 @@ FAILURES: dict[int | str, dict[str, Any]] = {
         "description": "Which failure it is, `code` says.",
         "content": {"application/problem+json": {"schema": PROBLEM}},
     }
-    for status in (400, 413, 422, 429, 502, 503, 504)
+    for status in (400, 401, 403, 413, 422, 429, 502, 503, 504)
 }
 ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": Completion}}
+EVENT = {
+    "type": "object",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[1-9][0-9]*$"},
+        "event": {"enum": ["meta", "delta", "done", "error"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`meta`, then `delta` events, then one `done` or `error`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"itemSchema": EVENT}},
     },
 }
 RESUMABLE = EVENTS | {
@@ -40,8 +54,9 @@ NAMED = in_openapi(required=True, more=[call_key.IN_OPENAPI])
 RESUMED = in_openapi(required=True, more=[call_key.IN_OPENAPI, LAST_EVENT_ID])
 RESUMED_OR_QUERY = in_openapi(required=False, more=[call_key.IN_OPENAPI, LAST_EVENT_ID])
 UNNAMED = in_openapi(required=True)
+Month = Annotated[str, Query(pattern=MONTH, description="of UTC; this one")]
 
-router = APIRouter(prefix="/llm", tags=["llm"], responses=FAILURES)
+router = APIRouter(prefix="/llm", tags=["llm"], responses=FAILURES, route_class=JsonBodyRoute)
 
 
 @router.post(
@@ -78,20 +93,37 @@ async def stream_for_event_source(events: OpenedByQuery) -> EventStream:
     return EventStream(events)
 
 
+@router.post("/stream-ticket", openapi_extra=RESUMED)
+async def stream_ticket(
+    request: Request, body: CompletionRequest, project: Project, here: Here
+) -> Ticket:
+    """A ticket for an `EventSource`: one stream of this body, as POST /llm/stream gives it."""
+    return Ticket(
+        ticket=await here.tickets.issue(grant(request, body, project, last_seen(request))),
+        expires_in=LIFETIME_SECONDS,
+    )
+
+
 @router.get("/test", openapi_extra=UNNAMED)
 async def test(
     request: Request, response: Response, project: Project, here: Here
 ) -> SelfTestReport:
     """Makes one small real call and says, check by check, what it proved."""
     with here.admission.admitted():
-        work = run_test(here.llm, project, here.settings.solution, trace_of(request))
+        work = run_test(
+            here,
+            project,
+            user_id=caller_of(request).user_id,
+            trace=trace_of(request),
+            version=request.app.version,
+        )
         report = await while_wanted(request, here.admission, work)
     response.headers["Server-Timing"] = timing_of(report.attempts)
     return report
 
 
 @router.get("/models", openapi_extra=UNNAMED)
-async def models(_: Project, here: Here) -> ModelList:
+async def models(_: ReadableProject, here: Here) -> ModelList:
     """The model aliases that the gateway serves."""
     settings = here.settings
     fallbacks = {alias_of(model) for model in settings.llm_fallback_models}
@@ -106,3 +138,10 @@ async def models(_: Project, here: Here) -> ModelList:
             for alias in await here.gateway.models()
         ]
     )
+
+
+@router.get("/usage", openapi_extra=UNNAMED)
+async def usage(project: ReadableProject, here: Here, month: Month | None = None) -> UsageReport:
+    """What the gateway has booked on the project in a month: calls, tokens and cost."""
+    month = month or this_month()
+    return usage_report(project, month, await booked_month(here.gateway, month, project))

@@ -1,5 +1,6 @@
 """The server process: on a signal it takes no new calls, lets the open ones end, then stops."""
 
+import errno
 import socket
 import time
 from types import FrameType
@@ -10,6 +11,7 @@ from sse_starlette.sse import AppStatus
 from api.admission import Admission
 from api.event_stream import SEND_SECONDS
 from api.logs import log
+from api.starting import SettingsError
 
 GRACE_SECONDS = 25.0
 LAST_WORDS_SECONDS = 2.0
@@ -85,3 +87,18 @@ def listen(host: str, port: int, *, unread_seconds: float = SEND_SECONDS) -> soc
         listener.close()
         raise
     return listener
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """The socket to serve on.
+
+    Raises:
+        SettingsError: the address cannot be had; the line names the variable to set.
+    """
+    try:
+        return listen(host, port)
+    except OSError as error:
+        name = "PORT" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "HOST"
+        where = f"cannot listen on {host}:{port}"
+        mistake = f"{name}: {where} ({error.strerror}); set {name} to another"
+        raise SettingsError([mistake]) from None

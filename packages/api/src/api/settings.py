@@ -4,7 +4,6 @@ A missing or senseless value is one readable line that names the variable, befor
 """
 
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,19 +11,34 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    HttpUrl,
     InstanceOf,
-    RedisDsn,
     SecretStr,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
 )
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
+from api.addresses import path_prefix, web_origins
 from api.attribution import Solution
-from api.gateway_key import GatewayKey, checked_key
+from api.gateway_key import GatewayKey
+from api.setting_values import (
+    certificates_of,
+    gateway_url,
+    general_models,
+    headers_of_otlp,
+    http_url,
+    langfuse_url,
+    model_name,
+    one_line_key,
+    reachable_by_whom,
+    readable_key_file,
+    set_with_keycloak,
+    set_with_openfga,
+    split,
+    unless_both,
+    unless_empty,
+    url_of_redis,
+    with_litellm,
+)
+from api.starting import loaded
 
 GEMINI_THINKING = (
     "gemini-3.5-flash",
@@ -32,105 +46,23 @@ GEMINI_THINKING = (
     "gemini-3.1-pro-preview-customtools",
 )
 
-
-class SettingsError(Exception):
-    """The environment does not make sense; `lines` has one sentence for each variable."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
+NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
-def split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def unless_empty(value: object) -> object:
-    return value or None
-
-
-def gateway_url(value: str) -> str:
-    url = TypeAdapter(HttpUrl).validate_python(value)
-    if url.username or url.password or url.query or url.fragment:
-        raise ValueError("must have no user, password, query or fragment")
-    base = str(url).rstrip("/")
-    if not base.endswith("/v1"):
-        raise ValueError("must be the gateway's OpenAI base URL, ending in /v1")
-    return base
-
-
-def gateway_key(value: SecretStr | None) -> SecretStr | None:
-    return None if value is None else SecretStr(checked_key(value.get_secret_value()))
-
-
-def readable_key_file(value: Path | None) -> Path | None:
-    try:
-        if value is not None:
-            GatewayKey.from_file(value)
-    except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from None
-    return value
-
-
-def unless_both(value: Path | None, info: ValidationInfo) -> Path | None:
-    is_at_fault_itself = "llm_gateway_api_key" not in info.data
-    if is_at_fault_itself or (info.data["llm_gateway_api_key"] is None) != (value is None):
-        return value
-    if value is None:
-        mistake = "required but not set, here or in LLM_GATEWAY_API_KEY_FILE"
-    else:
-        mistake = "set it, or LLM_GATEWAY_API_KEY_FILE, not both"
-    raise ValueError(f"LLM_GATEWAY_API_KEY: {mistake}")
-
-
-def with_litellm(value: str | bool) -> str | bool:
-    if value in ("litellm", True) and find_spec("litellm") is None:
-        raise ValueError("litellm is not installed; install the extra `litellm`")
-    return value
-
-
-def available_auth_mode(value: str) -> str:
-    if value != "disabled":
-        raise ValueError("only `disabled`, for local work, is available so far")
-    return value
-
-
-def url_of_redis(value: SecretStr | None) -> SecretStr | None:
-    if value is not None:
-        try:
-            TypeAdapter(RedisDsn).validate_python(value.get_secret_value())
-        except ValidationError:
-            raise ValueError("must be the URL of a Redis, as in redis://host:6379/0") from None
-    return value
-
-
-def model_name(value: str) -> str:
-    if not value.removeprefix("openai/").strip():
-        raise ValueError("names no model")
-    return value
-
-
-def general_models(value: tuple[str, ...]) -> tuple[str, ...]:
-    for model in map(model_name, value):
-        if model.endswith("-customtools"):
-            raise ValueError(f"{model} is made for tool-heavy agents and must not be a fallback")
-    return value
-
-
+Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
+Key = Annotated[SecretStr | None, BeforeValidator(unless_empty), AfterValidator(one_line_key)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 
 
 class Settings(BaseSettings):
     """What the environment says; every variable is in the README's table."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, validate_default=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, validate_default=True, hide_input_in_errors=True
+    )
 
     llm_gateway_url: Annotated[str, AfterValidator(gateway_url)]
-    llm_gateway_api_key: Annotated[
-        SecretStr | None, BeforeValidator(unless_empty), AfterValidator(gateway_key)
-    ] = None
+    llm_gateway_api_key: Key = None
     llm_gateway_api_key_file: Annotated[
         Path | None,
         BeforeValidator(unless_empty),
@@ -156,13 +88,40 @@ class Settings(BaseSettings):
         SecretStr | None, BeforeValidator(unless_empty), AfterValidator(url_of_redis)
     ] = None
     solution: Annotated[InstanceOf[Solution], BeforeValidator(Solution)] = Solution("llm-access")
-    auth_mode: Annotated[Literal["keycloak", "disabled"], AfterValidator(available_auth_mode)] = (
-        "keycloak"
-    )
+    auth_mode: Literal["keycloak", "disabled"] = "keycloak"
+    auth_disabled_off_loopback: bool = False
+    keycloak_issuer_url: Annotated[Url, AfterValidator(set_with_keycloak)] = None
+    keycloak_audience: Annotated[
+        str | None, BeforeValidator(unless_empty), AfterValidator(set_with_keycloak)
+    ] = None
+    keycloak_jwks_url: Url = None
+    openfga_api_url: Url = None
+    openfga_store_id: Annotated[
+        str | None, BeforeValidator(unless_empty), AfterValidator(set_with_openfga)
+    ] = None
+    openfga_api_token: Annotated[SecretStr | None, BeforeValidator(unless_empty)] = None
+    langfuse_host: Annotated[
+        str | None, BeforeValidator(unless_empty), AfterValidator(langfuse_url)
+    ] = None
+    langfuse_public_key: Key = None
+    langfuse_secret_key: Key = None
+    langfuse_generations: Literal["gateway", "service"] = "gateway"
+    langfuse_capture_content: bool = True
+    otel_enabled: bool = True
+    otel_traces_enabled: bool = True
+    otel_exporter_otlp_endpoint: Url = None
+    otel_exporter_otlp_protocol: Annotated[
+        Literal["grpc", "http/protobuf"] | None, BeforeValidator(unless_empty)
+    ] = None
+    otel_exporter_otlp_headers: Annotated[
+        SecretStr | None, BeforeValidator(unless_empty), AfterValidator(headers_of_otlp)
+    ] = None
+    otel_service_name: Annotated[str | None, BeforeValidator(unless_empty)] = None
+    otel_trace_sample_rate: float = Field(1, ge=0, le=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    root_path: str = ""
-    cors_allow_origins: Names = ()
-    host: str = Field("127.0.0.1", min_length=1)
+    host: Annotated[str, Field(min_length=1), AfterValidator(reachable_by_whom)] = "127.0.0.1"
+    root_path: Annotated[str, AfterValidator(path_prefix)] = ""
+    cors_allow_origins: Annotated[Names, AfterValidator(web_origins)] = ()
     port: int = Field(8000, ge=0, le=65535)
 
     def gateway_key(self) -> GatewayKey:
@@ -171,6 +130,26 @@ class Settings(BaseSettings):
             return GatewayKey.from_file(self.llm_gateway_api_key_file)
         given = self.llm_gateway_api_key or SecretStr("")
         return GatewayKey(given.get_secret_value())
+
+    @property
+    def has_langfuse(self) -> bool:
+        """Whether all three variables of Langfuse are set; with less, there are no traces there."""
+        return None not in (self.langfuse_host, self.langfuse_public_key, self.langfuse_secret_key)
+
+    @property
+    def records_generations(self) -> bool:
+        """Whether this service records the generations in Langfuse, and not the gateway."""
+        return self.has_langfuse and self.langfuse_generations == "service"
+
+    def jwks_url(self) -> str:
+        """Where the realm's keys are: where Keycloak has them, unless another place is named."""
+        return self.keycloak_jwks_url or certificates_of(self.keycloak_issuer_url)
+
+    def missing_for_langfuse(self) -> list[str]:
+        """The variables that keep tracing off though others of the three are set."""
+        names = ("langfuse_host", "langfuse_public_key", "langfuse_secret_key")
+        missing = [name.upper() for name in names if getattr(self, name) is None]
+        return missing if len(missing) < len(names) else []
 
     @cached_property
     def thinking_aliases(self) -> frozenset[str]:
@@ -184,15 +163,28 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a variable is missing or senseless; one line for each of them.
     """
+    return loaded(Settings)
+
+
+def odd_values() -> dict[str, str]:
+    """The variables that were set but hold nothing, or end in a line break; and which of the two.
+
+    Neither is refused: an empty value means the default, and a key's line break is taken off.
+    """
+    given = EnvSettingsSource(Settings).env_vars
+    return {
+        name.upper(): "ends in a line break" if value else "is set, and empty"
+        for name, value in given.items()
+        if name in Settings.model_fields and value is not None
+        if not value or value.endswith("\n")
+    }
+
+
+def namespace_of_pod() -> str | None:
+    """The namespace, when this is a pod of Kubernetes; None elsewhere."""
+    if "kubernetes_service_host" not in EnvSettingsSource(Settings).env_vars:
+        return None
     try:
-        return Settings()  # type: ignore[call-arg]
-    except ValidationError as error:
-        raise SettingsError([line(problem) for problem in error.errors()]) from None
-
-
-def line(problem: ErrorDetails) -> str:
-    name = str(problem["loc"][0]).upper()
-    reason = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "missing":
-        reason = "required but not set"
-    return reason if reason.startswith("LLM_GATEWAY_API_KEY:") else f"{name}: {reason}"
+        return NAMESPACE.read_text().strip()
+    except OSError:
+        return "<namespace>"

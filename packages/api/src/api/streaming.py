@@ -21,9 +21,11 @@ from api.call_key import CallKey, call_key, idempotency_key
 from api.event_log import Block
 from api.generation import Generation
 from api.generations import Elsewhere
+from api.json_body import refuse
 from api.project import Project, StreamProject
 from api.schemas import CompletionRequest, StreamQuery
-from api.state import Here, Parts, caller_of, trace_of
+from api.state import Here, Parts, caller_of, grant_of, trace_of
+from api.ticketing import IN_BODY, body_granted
 from api.waiting import wait_while_wanted
 
 LAST_EVENT_ID: dict[str, Any] = {
@@ -124,6 +126,7 @@ def new_generation(asked: Asked, here: Parts) -> Generation:
         asked.body.question(),
         project_id=asked.key.project,
         solution=here.settings.solution,
+        user_id=caller_of(asked.request).user_id,
         trace=trace,
         **asked.body.options(),
     )
@@ -152,17 +155,32 @@ async def opened_by_body(
         yield blocks
 
 
+def refuse_repetition(names: list[str]) -> None:
+    """Of two values a proxy in between might have seen the other one."""
+    for name in names:
+        if names.count(name) > 1:
+            refuse(["query", name], "given more than once")
+
+
 async def opened_by_query(
     request: Request, query: Annotated[StreamQuery, Query()], project: StreamProject, here: Here
 ) -> AsyncGenerator[Blocks]:
     """The opened stream of a GET."""
-    body = CompletionRequest(prompt=query.prompt, model=query.model, max_tokens=query.max_tokens)
-    name = idempotency_key(request, query.idempotency_key)
+    refuse_repetition([name for name, _ in request.query_params.multi_items()])
+    granted = grant_of(request)
+    name, seen = query.idempotency_key, last_seen(request)
+    if granted is None:
+        body = CompletionRequest(**query.model_dump(include=IN_BODY))
+    else:
+        body = body_granted(query, granted)
+        name = granted.idempotency_key if name is None else name
+        seen = granted.last_event_id if seen is None else seen
+    name = idempotency_key(request, name)
     key = call_key("stream", project, caller_of(request), body, name)
     linger = LINGER_SECONDS
     if request.headers.get("Accept") == "text/event-stream":
         linger = here.settings.llm_stream_resume_seconds
-    asked = Asked(request, body, key, last_seen(request), name is not None, linger)
+    asked = Asked(request, body, key, seen, name is not None, linger)
     async with opened(asked, here) as blocks:
         yield blocks
 

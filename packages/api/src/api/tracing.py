@@ -15,6 +15,8 @@ class Trace:
 
     trace_id: str = field(default_factory=lambda: secrets.token_hex(16))
     span_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    parent_id: str | None = None
+    """The caller's span, where it said so."""
     flags: str = "01"
     request_id: str = field(default_factory=lambda: secrets.token_hex(16))
 
@@ -29,7 +31,7 @@ class Trace:
             kept["request_id"] = request_id
         match = TRACEPARENT.fullmatch(traceparent or "")
         if match and match[1].strip("0") and match[2].strip("0"):
-            kept |= {"trace_id": match[1], "flags": match[3]}
+            kept |= {"trace_id": match[1], "parent_id": match[2], "flags": match[3]}
         return cls(**kept)
 
     @property

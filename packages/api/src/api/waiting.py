@@ -39,7 +39,12 @@ async def wait_while_wanted(
     *,
     patience: float | None = None,
 ) -> None:
-    """Waits until the work is done, or patience, in seconds, has ended. Errors: `while_wanted`."""
+    """Waits until the work is done, or patience, in seconds, has ended.
+
+    Raises:
+        ClientGone, Draining: see `while_wanted`.
+        HTTPException: the client goes on to send a body, and it is too large.
+    """
     gone = asyncio.ensure_future(disconnect(request.receive))
     ends: set[asyncio.Future[Any]] = {work, gone, admission.grace_is_over}
     try:
@@ -49,10 +54,12 @@ async def wait_while_wanted(
             return_when=asyncio.FIRST_COMPLETED,
         )
     finally:
-        gone.cancel()
+        if not gone.cancel():
+            gone.exception()
     if work in done and not work.cancelled():
         return
     if gone in done:
+        gone.result()
         raise ClientGone
     if admission.grace_is_over in done:
         raise Draining

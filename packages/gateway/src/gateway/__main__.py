@@ -1,4 +1,4 @@
-"""The command line: `python -m gateway serve`, `run` with the API, `check` without any of them."""
+"""The command line: `python -m gateway serve`, `run` with the API, `proxy` alone, or `check`."""
 
 import argparse
 import os
@@ -8,8 +8,9 @@ from pathlib import Path
 from gateway.checks.refusal import refuse_mistakes
 from gateway.checks.source import Mistakes
 from gateway.config import ConfigError
-from gateway.ports import PortError, chosen_port
+from gateway.ports import LOOPBACK, PortError, chosen_port
 from gateway.process import ProcessError
+from gateway.proxy import Alone, become
 from gateway.runner import Wish, run
 from gateway.supervision import Interrupted
 
@@ -21,13 +22,15 @@ def port(text: str) -> int:
     return chosen_port({"--port": text}, "--port", 0)
 
 
-def parse(arguments: list[str] | None) -> Wish | list[Path]:
+def parse(arguments: list[str] | None) -> Wish | Alone | list[Path]:
     """What to run, or the files to check."""
     parser = argparse.ArgumentParser(prog="gateway", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="the local LLM and the gateway")
     everything = commands.add_parser("run", help="the same, and the API in front of it")
     everything.add_argument("--api-python", type=Path, required=True, help="has the API installed")
+    proxy = commands.add_parser("proxy", help="LiteLLM alone; LOCAL_LLM_URL, FAULT_MODELS_URL")
+    proxy.add_argument("--host", default=LOOPBACK, help=f"the address to listen on; {LOOPBACK}")
     check = commands.add_parser("check", help="look for mistakes in a config, start nothing")
     check.add_argument(
         "files",
@@ -36,7 +39,8 @@ def parse(arguments: list[str] | None) -> Wish | list[Path]:
         metavar="FILE",
         help="the config, then its overlays; else the one that serve runs",
     )
-    for command in (serve, everything):
+    for command in (serve, everything, proxy):
+        command.add_argument("--config", type=Path, default=CONFIG, help="the repository's")
         command.add_argument("--port", type=port, help="of the gateway; else GATEWAY_PORT or 4000")
         command.add_argument(
             "--overlay",
@@ -48,8 +52,11 @@ def parse(arguments: list[str] | None) -> Wish | list[Path]:
     wish = parser.parse_args(arguments)
     if wish.command == "check":
         return wish.files or [CONFIG]
+    configs = [wish.config, *wish.overlay]
+    if wish.command == "proxy":
+        return Alone(configs, wish.host, wish.port)
     api_python = wish.api_python.absolute() if wish.command == "run" else None
-    return Wish([CONFIG, *wish.overlay], wish.port, api_python, Path(".run"))
+    return Wish(configs, wish.port, api_python, Path(".run"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,6 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if isinstance(wish, Wish):
             run(wish, os.environ)
+        elif isinstance(wish, Alone):
+            become(wish, os.environ)
         else:
             refuse_mistakes(wish)
             print(f"no mistake in {', '.join(map(str, wish))}")

@@ -40,15 +40,17 @@ AUTH_MODE=disabled make api
 Ctrl-C stops it."""
 
 
-def api(url: str) -> str:
+def api(url: str, traces: str) -> str:
     """
     Args:
         url: of the API, without a path.
+        traces: where Langfuse is.
     """
     project = "-H 'X-Project-ID: demo'"
     body = f"""-H 'Content-Type: application/json' -d '{{"prompt": "{QUESTION}"}}'"""
     return f"""
 Ready: {url}/docs
+Traces: {traces}
 
 curl -s {url}/llm/complete {project} {body}
 curl -sN {url}/llm/stream {project} {body}

@@ -98,22 +98,21 @@ def localise(
         variables: the names that are set, and not to an empty value.
 
     Returns:
-        The config to run, and who answers each alias, in the order of the config. Of an alias with
-        several entries those that miss a variable are left out, but for the first when all do.
+        The config to run, and who answers each alias, in the order of the config. Of an alias that
+        somebody answers, what misses a variable stays, for the gateway does not serve it.
     """
-    local_config, routes, kept = copy.deepcopy(config), [], []
+    local_config, routes = copy.deepcopy(config), []
     model_list = local_config.get("model_list", [])
     answered = {entry["model_name"] for entry in model_list if not missing_of(entry, variables)}
     for entry in model_list:
         alias, missing = entry["model_name"], missing_of(entry, variables)
+        if missing and alias in answered:
+            continue
         if missing:
-            if alias in answered:
-                continue
             entry.update(copy.deepcopy(local))
             answered.add(alias)
-        kept.append(entry)
         routes.append(Route(alias, entry["litellm_params"]["model"], missing))
-    return local_config | {"model_list": kept}, routes
+    return local_config, routes
 
 
 def missing_of(entry: Config, variables: Collection[str]) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """What each process may know. Provider keys reach the LiteLLM proxy and nobody else."""
 
+import secrets
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from gateway.config import Config, references
 
@@ -19,8 +21,9 @@ GOOGLE = {
 }  # fmt: skip
 """Where Google's application default credentials come from, for Vertex AI."""
 POLICY = {"PROJECT_KEYS_FILE", "REDIS_URL", "SPEND_FILE"}
+LANGFUSE_HOST = "LANGFUSE_HOST"
 TRACES = {
-    "LANGFUSE_HOST", "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_TRACING_ENVIRONMENT",
+    LANGFUSE_HOST, "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_TRACING_ENVIRONMENT",
     "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_PROTOCOL",
     "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "OTEL_SERVICE_NAME",
 }  # fmt: skip
@@ -52,6 +55,14 @@ def for_local_provider(environ: Mapping[str, str]) -> Environment:
     return chosen(environ, SYSTEM) | {"PYTHONUNBUFFERED": "1"}
 
 
+def new_langfuse_keys() -> Environment:
+    """The keys of a Langfuse that is there for one run."""
+    return {
+        "LANGFUSE_PUBLIC_KEY": f"pk-lf-local-{secrets.token_hex(16)}",
+        "LANGFUSE_SECRET_KEY": f"sk-lf-local-{secrets.token_hex(16)}",
+    }
+
+
 def for_proxy(
     environ: Mapping[str, str],
     config: Config,
@@ -70,11 +81,15 @@ def for_proxy(
     """
     names = SYSTEM | NETWORK | GOOGLE | POLICY | TRACES
     names |= {name for _, name in references(config)}
-    around = ",".join(filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy"), LOOPBACK)))
+    hosts = {urlsplit(url).hostname or "" for url in (local_llm_url, fault_models_url)}
+    ours = sorted(hosts - {"", *LOOPBACK.split(",")})
+    said = environ.get("NO_PROXY") or environ.get("no_proxy")
+    around = ",".join(filter(None, (said, LOOPBACK, *ours)))
     return (
         chosen(environ, names)
         | OFFLINE_LITELLM
-        | {"PYTHONUNBUFFERED": "1", "NO_PROXY": around, "no_proxy": around}
+        | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+        | {"NO_PROXY": around, "no_proxy": around}
         | {MASTER_KEY: key, LOCAL_LLM_URL: local_llm_url, FAULT_MODELS_URL: fault_models_url}
     )
 

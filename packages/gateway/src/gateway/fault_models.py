@@ -1,6 +1,7 @@
-"""The fault models: a provider on 127.0.0.1 that misbehaves as the model's name says.
+"""The fault models: a provider that misbehaves as the model's name says.
 
-Run as `python -m gateway.fault_models --port N`. They stand behind the gateway, on a laptop only.
+Run as `python -m gateway.fault_models --port N`, on 127.0.0.1 unless told otherwise. They stand
+behind the gateway, on a laptop only.
 """
 
 import argparse
@@ -143,11 +144,16 @@ def create_app() -> web.Application:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="gateway.fault_models", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help=f"on {LOOPBACK}")
-    port = parser.parse_args().port
+    parser.add_argument("--host", default=LOOPBACK, help=f"the address to listen on; {LOOPBACK}")
+    parser.add_argument("--port", type=int, required=True)
+    wish = parser.parse_args()
     try:
         web.run_app(
-            create_app(), host=LOOPBACK, port=port, handler_cancellation=True, shutdown_timeout=1
+            create_app(),
+            host=wish.host,
+            port=wish.port,
+            handler_cancellation=True,
+            shutdown_timeout=1,
         )
     except OSError as error:
         print(f"fault models: {error.strerror}", file=sys.stderr)

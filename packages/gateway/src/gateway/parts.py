@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway import environments
 from gateway.config import Config
+from gateway.environments import LANGFUSE_HOST
 from gateway.ports import LOOPBACK, free_port
 
 
@@ -47,6 +48,19 @@ def local_provider(environ: Mapping[str, str], name: str, module: str) -> Part:
     )
 
 
+def langfuse(environ: Mapping[str, str]) -> tuple[list[Part], Mapping[str, str]]:
+    """A Langfuse for this run, and the environment in which the others find it.
+
+    Where the environment names one already, there is none to start.
+    """
+    if environ.get(LANGFUSE_HOST):
+        return [], environ
+    keys = environments.new_langfuse_keys()
+    part = local_provider(environ, "Langfuse", "gateway.langfuse")
+    part = replace(part, environment=part.environment | keys, ready=("/api/public/health",))
+    return [part], {**environ, **keys, LANGFUSE_HOST: part.url}
+
+
 def gateway(
     environ: Mapping[str, str],
     port: int,
@@ -54,16 +68,19 @@ def gateway(
     config_file: Path,
     *,
     key: str,
-    local_llm: Part,
-    fault_models: Part,
+    local_llm_url: str,
+    fault_models_url: str,
+    host: str = LOOPBACK,
 ) -> Part:
     """
     Args:
         written: the config with every reference to a variable.
         config_file: the config to run with.
         key: the master key.
+        local_llm_url, fault_models_url: OpenAI-compatible, end in `/v1`.
+        host: the address to listen on.
     """
-    options = {"--config": config_file, "--host": LOOPBACK, "--port": port, "--telemetry": False}
+    options = {"--config": config_file, "--host": host, "--port": port, "--telemetry": False}
     return Part(
         "gateway",
         [
@@ -74,8 +91,8 @@ def gateway(
             environ,
             written,
             key=key,
-            local_llm_url=f"{local_llm.url}/v1",
-            fault_models_url=f"{fault_models.url}/v1",
+            local_llm_url=local_llm_url,
+            fault_models_url=fault_models_url,
         ),
         port,
         ("/health/liveliness", "/health/readiness"),

@@ -1,10 +1,20 @@
 """Ports on 127.0.0.1: which to use, and whether they can be had."""
 
+import fcntl
+import json
+import os
+import secrets
 import socket
-from collections.abc import Mapping
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from tempfile import gettempdir
 
 LOOPBACK = "127.0.0.1"
+NOT_GIVEN_BY_THE_SYSTEM = range(20_000, 32_000)
+KEPT_SECONDS = 120.0
+"""So long a port is nobody else's, whether its process listens already or not."""
 
 
 class PortError(ValueError):
@@ -23,7 +33,7 @@ def chosen_port(environ: Mapping[str, str], variable: str, default: int) -> int:
 
 
 def claim(ports: Mapping[str, int]) -> None:
-    """Makes sure that all of them can be listened on, and by one process each.
+    """Makes sure that all of them can be listened on, by one process each, and are given to nobody.
 
     Args:
         ports: each by the variable that sets it.
@@ -42,10 +52,50 @@ def claim(ports: Mapping[str, int]) -> None:
                 raise PortError(
                     f"port {port} is taken; set {variable} to another, as in {variable}={port + 1}"
                 ) from error
+    with lately_given() as given:
+        given.update(dict.fromkeys(ports.values(), time.time()))
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, 0))
-        port: int = listener.getsockname()[1]
-        return port
+def free_port(among: Sequence[int] = NOT_GIVEN_BY_THE_SYSTEM) -> int:
+    """A port that nobody listens on, for a process that may take a while until it does.
+
+    It is below those that Linux and macOS give to outgoing connections and to port 0: one of theirs
+    is free now, and another's when a slow starter binds it. For the same reason no process of this
+    user gets a port that another one was just given.
+
+    Raises:
+        PortError: none of a hundred is free.
+    """
+    with lately_given() as given:
+        for _ in range(100):
+            port = secrets.choice(among)
+            if port not in given and can_be_bound(port):
+                given[port] = time.time()
+                return port
+    raise PortError(f"no port of {among} is free")
+
+
+def can_be_bound(port: int) -> bool:
+    with socket.socket() as listener, suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, port))
+        return True
+    return False
+
+
+@contextmanager
+def lately_given() -> Iterator[dict[int, float]]:
+    """The ports that processes of this user were given, and when; for one of them at a time."""
+    path = Path(gettempdir()) / f"ports-given-{os.getuid()}.json"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        written: dict[str, float] = {}
+        with suppress(ValueError):  # of a process that was killed while it wrote
+            written = json.loads(file.read() or "{}")
+        since = time.time() - KEPT_SECONDS
+        given = {int(port): at for port, at in written.items() if at > since}
+        yield given
+        file.seek(0)
+        json.dump(given, file)
+        file.truncate()

@@ -1,4 +1,4 @@
-"""Starts the local providers, the LiteLLM gateway and, when asked to, the API; ends them all."""
+"""Starts the local providers, the gateway and, when asked to, the API and a Langfuse; ends all."""
 
 import secrets
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway import announcement, parts, run_folder
 from gateway.announcement import say
 from gateway.assembly import assemble
-from gateway.environments import MASTER_KEY
+from gateway.environments import LANGFUSE_HOST, MASTER_KEY
 from gateway.parts import Part
 from gateway.ports import chosen_port, claim
 from gateway.supervision import Supervision
@@ -54,24 +54,28 @@ def run(wish: Wish, environ: Mapping[str, str]) -> None:
 
     llm = parts.local_provider(environ, "local LLM", "gateway.local_llm")
     faults = parts.local_provider(environ, "fault models", "gateway.fault_models")
+    behind = [llm, faults]
+    if wish.api_python:
+        langfuse, environ = parts.langfuse(environ)
+        behind += langfuse
     gateway = parts.gateway(
         environ,
         gateway_port,
         config.written,
         config_file,
         key=key,
-        local_llm=llm,
-        fault_models=faults,
+        local_llm_url=f"{llm.url}/v1",
+        fault_models_url=f"{faults.url}/v1",
     )
     url = f"{gateway.url}/v1"
     if wish.api_python:
         api = parts.api(
             environ, api_port, config.written, wish.api_python, key=key, gateway_url=url
         )
-        chain, ready = [llm, faults, gateway, api], announcement.api(api.url)
+        chain, ready = [*behind, gateway, api], announcement.api(api.url, environ[LANGFUSE_HOST])
     else:
         shown = f'"${MASTER_KEY}"' if environ.get(MASTER_KEY) else key
-        chain, ready = [llm, faults, gateway], announcement.gateway(url, shown)
+        chain, ready = [*behind, gateway], announcement.gateway(url, shown)
     supervise(chain, folder, f"\n{announcement.routes(config.routes)}\n{ready}")
 
 

@@ -1,0 +1,175 @@
+"""`python -m bench.observing`: what it costs to watch calls, per call and per streamed chunk.
+
+The service helper alone, in this process, with and without its watchers, by turns; what is compared
+is its processor time. Exit code 1: watching costs 10 % or more of the bare helper.
+"""
+
+import os
+import sys
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import uvloop
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from api.__main__ import keep_garbage_collection_rare
+from api.attribution import ProjectId, Solution
+from api.call_metrics import CallMetrics
+from api.gateway import Gateway
+from api.genai_spans import GenAiSpans
+from api.langfuse_spans import LangfuseSpans
+from api.llm import Deltas, Llm
+from api.logs import configure_logs
+from api.settings import Settings
+from api.span_export import SpanExport, ToSpans
+from api.watching import Watcher
+from api.wire import WireLane
+from bench.fake_gateway import MODEL
+from bench.process import cores, on_core, start, stop
+from bench.targets import ANSWER_WORDS
+from gateway.ports import free_port
+
+ROUNDS, CALLS, STREAMS, CHUNKS = 150, 60, 1, 2000
+MOST = 1.10
+BARE = "bare"
+BENCH: Any = {"project_id": ProjectId("bench"), "solution": Solution("bench")}
+
+Turn = Callable[[Llm, Sequence[Watcher]], Awaitable[float]]
+
+
+def watchers() -> dict[str, Sequence[Watcher]]:
+    """Who watches, by the name in the table."""
+    metrics = CallMetrics(CollectorRegistry(), [MODEL])
+    langfuse = exported(LangfuseSpans(generations=False, content=True))
+    collector = exported(GenAiSpans())
+    return {
+        BARE: (),
+        "metrics": (metrics,),
+        "Langfuse": (langfuse,),
+        "collector": (collector,),
+        "all three": (metrics, langfuse, collector),
+    }
+
+
+def exported(to_spans: ToSpans) -> SpanExport:
+    """An export whose batches are made, and go nowhere."""
+    return SpanExport("bench", to_spans, send_nowhere, Resource())
+
+
+async def send_nowhere(batch: ExportTraceServiceRequest) -> None:
+    batch.SerializeToString()
+
+
+async def sent(exports: Sequence[Watcher]) -> None:
+    """What was queued is sent within the turn that queued it."""
+    for export in exports:
+        if isinstance(export, SpanExport):
+            await export.flush()
+
+
+async def whole(llm: Llm, watching: Sequence[Watcher]) -> float:
+    """Microseconds of a call."""
+    began = time.process_time()
+    for _ in range(CALLS):
+        answer = await llm.complete(f"Say {ANSWER_WORDS} words.", **BENCH)
+        assert answer.status == "complete"
+    await sent(watching)
+    return (time.process_time() - began) / CALLS * 1e6
+
+
+async def streamed(llm: Llm, watching: Sequence[Watcher]) -> float:
+    """Microseconds of a chunk."""
+    began = time.process_time()
+    for _ in range(STREAMS):
+        pieces = 0
+        async for event in llm.stream(f"Say {CHUNKS} words.", **BENCH):
+            if isinstance(event, Deltas):
+                pieces += len(event.texts)
+        assert pieces == CHUNKS
+    await sent(watching)
+    return (time.process_time() - began) / STREAMS / CHUNKS * 1e6
+
+
+@asynccontextmanager
+async def helpers(
+    port: int, watching: dict[str, Sequence[Watcher]]
+) -> AsyncGenerator[dict[str, Llm]]:
+    url = f"http://127.0.0.1:{port}/v1"
+    given: dict[str, Any] = {"llm_gateway_url": url, "llm_gateway_api_key": SecretStr("sk-bench")}
+    settings = Settings(**given, llm_default_model=MODEL, auth_mode="disabled")
+    async with Gateway(url, settings.gateway_key()) as gateway:
+        lane = WireLane(gateway)
+        yield {
+            name: Llm(lane, settings, gateway.is_ready, those) for name, those in watching.items()
+        }
+
+
+async def measure(port: int) -> dict[str, dict[str, list[float]]]:
+    """Microseconds by what was done and who watched, after a round that does not count."""
+    turns: dict[str, Turn] = {"call": whole, "streamed chunk": streamed}
+    watching = watchers()
+    async with helpers(port, watching) as llms:
+        found: dict[str, dict[str, list[float]]] = {
+            what: {name: [] for name in llms} for what in turns
+        }
+        for number in range(ROUNDS + 1):
+            for what, turn in turns.items():
+                for name in llms if number % 2 else reversed(llms):
+                    microseconds = await turn(llms[name], watching[name])
+                    if number:
+                        found[what][name].append(microseconds)
+        return found
+
+
+def report(found: dict[str, dict[str, list[float]]]) -> bool:
+    """Prints the table; whether every goal is met."""
+    met = True
+    print("| per | watched by | us of CPU | more than bare |")
+    print("| --- | --- | ---: | ---: |")
+    for what, by_watcher in found.items():
+        bare = undisturbed(by_watcher[BARE])
+        for name, values in by_watcher.items():
+            taken = undisturbed(values)
+            met = met and taken < bare * MOST
+            print(f"| {what} | {name} | {taken:.2f} | {taken / bare - 1:+.1%} |")
+    print(f"\nthe goal, under {MOST - 1:.0%}: {'met' if met else 'missed'}")
+    return met
+
+
+def undisturbed(values: list[float]) -> float:
+    """The lower quartile: a neighbour on the machine only ever adds."""
+    return quantiles(values, n=4)[0]
+
+
+def main() -> int:
+    service_core, other_core = cores()
+    port = free_port()
+    logs = Path(".run/bench-observing")
+    logs.mkdir(parents=True, exist_ok=True)
+    gateway = start(
+        (sys.executable, "-m", "bench.fake_gateway", str(port)),
+        env=dict(os.environ),
+        port=port,
+        live="/health/readiness",
+        core=other_core,
+        log=logs / "gateway.log",
+    )
+    try:
+        with Path(os.devnull).open("w") as nowhere, on_core(service_core):
+            configure_logs("INFO", nowhere)
+            keep_garbage_collection_rare()
+            found = uvloop.run(measure(port))
+    finally:
+        stop(gateway.process)
+    return int(not report(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

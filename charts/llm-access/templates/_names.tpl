@@ -1,0 +1,48 @@
+{{- define "llm-access.labels" -}}
+app.kubernetes.io/part-of: {{ .Chart.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end -}}
+
+{{/* The labels that em-service selects its pods by. */}}
+{{- define "llm-access.pods" -}}
+app.kubernetes.io/name: api
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* The gateway's container as JSON, wherever it stands in the pod; nothing where the gateway is shared. */}}
+{{- define "llm-access.sidecar" -}}
+{{- range concat .Values.api.initContainers .Values.api.extraContainers -}}
+{{- if eq .name "litellm" -}}
+{{- toJson . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "llm-access.tag" -}}
+{{- .Values.api.image.tag | toString -}}
+{{- end -}}
+
+{{/* The variables of the service by any of the three layers, as a JSON list of names. */}}
+{{- define "llm-access.variables" -}}
+{{- $names := keys .Values.api.env -}}
+{{- range concat .Values.api.envVars .Values.api.extraEnvVars -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- toJson ($names | uniq) -}}
+{{- end -}}
+
+{{/* Of each file of the gateway's folder, name and content: tools/chart_values.py works it out the same way. */}}
+{{- define "llm-access.checksum" -}}
+{{- $lines := list -}}
+{{- range $path, $_ := .Files.Glob "gateway/*" -}}
+{{- $lines = append $lines (printf "%s %s" (base $path) ($.Files.Get $path | sha256sum)) -}}
+{{- end -}}
+{{- join "\n" $lines | sha256sum -}}
+{{- end -}}
+
+{{- define "llm-access.replicas" -}}
+{{- with .Values.api -}}
+{{- if .autoscaling.enabled -}}{{- .autoscaling.maxReplicas -}}{{- else -}}{{- .replicaCount -}}{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,1 @@
+"""em-runtime-mcp: the one door through which agents call tools."""

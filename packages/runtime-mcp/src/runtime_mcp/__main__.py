@@ -1,0 +1,48 @@
+"""`python -m runtime_mcp`: says in one line what is wrong with the environment, or serves."""
+
+import sys
+
+import uvicorn
+
+from api.logs import configure_logs, log
+from api.redaction import redact_output
+from api.server import listening
+from api.starting import SettingsError, refuse, say
+from runtime_mcp.main import create_app
+from runtime_mcp.settings import load_settings
+
+PROGRAM = "runtime-mcp"
+
+
+def main() -> int:
+    """Serves until a signal; returns the exit code."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        return refuse(PROGRAM, error.lines)
+    redact_output()
+    configure_logs(settings.log_level, sys.stdout)
+    try:
+        listener = listening(settings.host, settings.port)
+    except SettingsError as error:
+        return refuse(PROGRAM, error.lines)
+    if settings.auth_mode == "disabled":
+        say(PROGRAM, f"AUTH_MODE=disabled: everybody is the agent {settings.local_agent}")
+    config = uvicorn.Config(
+        create_app(settings),
+        log_config=None,
+        access_log=False,
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=25,
+    )
+    host, port = listener.getsockname()[:2]
+    log.info("listening", host=host, port=port)
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

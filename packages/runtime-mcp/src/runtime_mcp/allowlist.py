@@ -1,0 +1,117 @@
+"""Which agent may call which tool. What is not listed is not allowed, and of several entries that
+fit the most specific decides: the one with the fewest `*`, then the most other characters."""
+
+import hashlib
+import json
+import re
+from functools import cached_property
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from referencing import Registry
+
+PATTERN = re.compile(r"(?:[A-Za-z0-9_*-]+\.)?[A-Za-z0-9_*-]+")
+"""`<server>.<tool>`, or the bare name of a tool of the gateway's own."""
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Entry(_Closed):
+    tool: str
+    arguments: dict[str, Any] | None = None
+
+    @field_validator("tool")
+    @classmethod
+    def _a_pattern(cls, value: str) -> str:
+        if not PATTERN.fullmatch(value):
+            raise ValueError("must be <server>.<tool> or <tool>, in letters, digits, _, - and *")
+        return value
+
+    @field_validator("arguments")
+    @classmethod
+    def _a_schema(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if value is not None:
+            try:
+                Draft202012Validator.check_schema(value)
+            except SchemaError as error:
+                raise ValueError(f"is no JSON Schema: {error.message}") from None
+            _local_only(value)
+        return value
+
+    @cached_property
+    def validator(self) -> Draft202012Validator | None:
+        """Of the arguments; None where any will do. A reference leads nowhere but into itself."""
+        if self.arguments is None:
+            return None
+        return Draft202012Validator(self.arguments, registry=Registry())
+
+    def fits(self, tool: str) -> bool:
+        return bool(
+            re.fullmatch(re.escape(self.tool).replace(r"\*", "[A-Za-z0-9_-]*"), tool)
+            and PATTERN.fullmatch(tool)
+            and "*" not in tool
+        )
+
+    def rank(self) -> tuple[int, int, str]:
+        stars = self.tool.count("*")
+        return -stars, len(self.tool) - stars, self.tool
+
+
+class Grant(_Closed):
+    name: str = Field(pattern=r"^[A-Za-z0-9_.:@-]+\z")
+    organisation: str | None = None
+    tools: list[Entry]
+
+
+class Allowlist(_Closed):
+    agents: list[Grant]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Allowlist":
+        names = [(grant.name, grant.organisation) for grant in self.agents]
+        if len(names) != len(set(names)):
+            raise ValueError("an agent is listed twice")
+        for grant in self.agents:
+            if len({entry.tool for entry in grant.tools}) != len(grant.tools):
+                raise ValueError(f"a tool of {grant.name} is listed twice")
+        return self
+
+    @cached_property
+    def revision(self) -> str:
+        """Tells this list from every other, in the record of each decision."""
+        text = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class _Loader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        if len(keys) != len({str(key) for key in keys}):
+            raise yaml.constructor.ConstructorError(None, None, "duplicate key", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def parse(text: str) -> Allowlist:
+    """The allowlist of this YAML document.
+
+    Raises:
+        ValueError: it is none; says where.
+        yaml.YAMLError: it is no YAML.
+    """
+    return Allowlist.model_validate(yaml.load(text, Loader=_Loader))  # noqa: S506
+
+
+def _local_only(node: object) -> None:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("$ref", "$dynamicRef") and not str(value).startswith("#"):
+                raise ValueError("refers to another document")
+            _local_only(value)
+    elif isinstance(node, list):
+        for value in node:
+            _local_only(value)

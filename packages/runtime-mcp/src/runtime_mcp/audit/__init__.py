@@ -1,0 +1,1 @@
+"""The record of every tool call: an intent before it, an outcome after, a chain through all."""

@@ -1,0 +1,46 @@
+"""The database of the record: a file of SQLite, or a Postgres. No event is in an error's text."""
+
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+BUSY_SECONDS = 5.0
+
+
+def engine_of(url: str) -> AsyncEngine:
+    """
+    Args:
+        url: `sqlite:///file` or `postgresql://…`, as everybody writes them.
+
+    Raises:
+        ValueError: it is of another database.
+    """
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            engine = create_async_engine(
+                parsed.set(drivername="sqlite+aiosqlite"),
+                hide_parameters=True,
+                connect_args={"timeout": BUSY_SECONDS},
+            )
+            event.listen(engine.sync_engine, "connect", durable)
+            return engine
+        case "postgresql" | "postgres":
+            return create_async_engine(
+                parsed.set(drivername="postgresql+asyncpg"),
+                hide_parameters=True,
+                pool_pre_ping=True,
+                connect_args={"timeout": BUSY_SECONDS, "command_timeout": BUSY_SECONDS},
+            )
+        case other:
+            raise ValueError(f"{other} is neither sqlite nor postgresql")
+
+
+def durable(connection: Any, _: object) -> None:
+    """A commit is on the disk before it is said to be one."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()

@@ -1,0 +1,139 @@
+"""The way of one call: decided, recorded as an intent, made, recorded with its outcome.
+
+What is not recorded is not called. What an agent may not see it cannot call, by the same decision.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, CallToolResult, Tool
+
+from api.logs import log
+from runtime_mcp.agents import Agent
+from runtime_mcp.allowlist import Allowlist
+from runtime_mcp.audit.events import AuditUnavailable, NewEvent, Outcome, Status
+from runtime_mcp.audit.log import AuditLog
+from runtime_mcp.builtin_tools import HELLO, failed
+from runtime_mcp.call_events import event_of, outcome_of, told
+from runtime_mcp.decision import Decision, decide
+from runtime_mcp.door import Caller
+from runtime_mcp.metrics import UNKNOWN, Metrics
+from runtime_mcp.offers import Asked, Offer, Offers, Result
+from runtime_mcp.refusals import denied, refusal_of
+from runtime_mcp.upstreams.errors import UpstreamError
+
+
+@dataclass(slots=True)
+class Calls:
+    """
+    Args:
+        offers: every tool that is there now.
+        allowlist: the one that holds now.
+        keeps_content: whether the record has the arguments and results themselves.
+    """
+
+    offers: Offers
+    allowlist: Callable[[], Allowlist]
+    audit: AuditLog
+    metrics: Metrics
+    keeps_content: bool
+    _finishing: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    def visible(self, agent: Agent) -> list[Tool]:
+        """The tools that this agent may see, in the order of their names."""
+        allowlist = self.allowlist()
+        return [
+            tool
+            for tool in self.offers.tools()
+            if decide(allowlist, agent, tool.name, None).allowed
+        ]
+
+    async def call(self, caller: Caller, trace_id: str, asked: Asked) -> Result:
+        """The result of a tool.
+
+        Raises:
+            MCPError: the call was not allowed, or could not be recorded; then it was not made.
+        """
+        began = time.perf_counter()
+        name, arguments = asked.params.name, asked.arguments
+        offer = self.offers.get(name)
+        label = name if offer else UNKNOWN
+        decision = self._decided(caller, name, arguments, offer)
+        event = event_of(caller, trace_id, asked, decision, offer, keeps_content=self.keeps_content)
+        try:
+            if offer is None or not decision.allowed:
+                await self.audit.denied(event, decision.reason, decision.detail)
+                self.metrics.called(label, decision.reason, time.perf_counter() - began)
+                log.info("tool_call_denied", **told(event), reason=decision.detail)
+                raise refusal_of(name, decision)
+            intent = await self.audit.intent(event)
+        except AuditUnavailable as error:
+            self.metrics.called(label, "audit_unavailable", time.perf_counter() - began)
+            log.error("tool_call_not_recorded", **told(event), reason=str(error))
+            raise MCPError(
+                INTERNAL_ERROR, "The call cannot be recorded now, and so it was not made."
+            ) from None
+        return await self._made(offer, event, intent, asked, began)
+
+    def _decided(
+        self, caller: Caller, name: str, arguments: dict[str, Any], offer: Offer | None
+    ) -> Decision:
+        decision = decide(self.allowlist(), caller.agent, name, arguments)
+        if not decision.allowed:
+            return decision
+        if offer is None:
+            return denied(decision, "not_offered", "no upstream offers it now")
+        if caller.project is None and name != HELLO:
+            return denied(decision, "project_missing", "no X-Project-ID")
+        return decision
+
+    async def _made(
+        self,
+        offer: Offer,
+        event: NewEvent,
+        intent: str,
+        asked: Asked,
+        began: float,
+    ) -> Result:
+        started = time.perf_counter()
+        status: Status = "failed"
+        error: str | None = "cancelled"
+        result: Result | None = None
+        try:
+            result = await offer.make(asked)
+            refused = isinstance(result, CallToolResult) and result.is_error
+            status, error = ("failed", "tool_error") if refused else ("succeeded", None)
+        except UpstreamError as failure:
+            error = failure.code
+            log.warning("tool_call_failed", **told(event), reason=failure.reason)
+            result = failed(failure.detail, failure.code)
+        except MCPError as failure:
+            error = f"protocol_error {failure.error.code}"
+            raise
+        except Exception as failure:
+            error = type(failure).__name__
+            raise
+        finally:
+            # A caller that went away ends this task; what was called is recorded all the same.
+            outcome = outcome_of(status, error, result, started, keeps_content=self.keeps_content)
+            finishing = asyncio.create_task(self._recorded(intent, outcome, event))
+            self._finishing.add(finishing)
+            finishing.add_done_callback(self._finishing.discard)
+            await asyncio.shield(finishing)
+            self.metrics.called(event.tool, status, time.perf_counter() - began)
+        return result
+
+    async def _recorded(self, intent: str, outcome: Outcome, event: NewEvent) -> None:
+        try:
+            await self.audit.outcome(intent, event, outcome)
+        except AuditUnavailable as error:
+            log.error("tool_call_outcome_not_recorded", **told(event), reason=str(error))
+            raise MCPError(
+                INTERNAL_ERROR,
+                "The call was made, and how it ended cannot be recorded now.",
+                {"code": "audit_unavailable"},
+            ) from None

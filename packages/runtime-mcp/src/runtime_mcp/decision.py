@@ -1,0 +1,45 @@
+"""Whether an agent may see or call a tool: pure, and no unless the allowlist says yes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from referencing.exceptions import Unresolvable
+
+from runtime_mcp.agents import Agent
+from runtime_mcp.allowlist import Allowlist
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    allowed: bool
+    reason: str
+    detail: str
+    revision: str
+
+
+def decide(
+    allowlist: Allowlist, agent: Agent, tool: str, arguments: Mapping[str, Any] | None
+) -> Decision:
+    """Arguments None: whether the agent may see the tool at all."""
+    revision = allowlist.revision
+    grants = [
+        grant
+        for grant in allowlist.agents
+        if grant.name == agent.name and grant.organisation in (None, agent.organisation)
+    ]
+    if not grants:
+        return Decision(False, "unknown_agent", "the agent is not listed", revision)
+    grant = max(grants, key=lambda one: one.organisation is not None)
+    entries = [entry for entry in grant.tools if entry.fits(tool)]
+    if not entries:
+        return Decision(False, "not_listed", "no entry of the agent fits the tool", revision)
+    entry = max(entries, key=lambda one: one.rank())
+    if arguments is not None and entry.validator is not None:
+        try:
+            fits = entry.validator.is_valid(dict(arguments))
+        except (Unresolvable, RecursionError):
+            fits = False
+        if not fits:
+            return Decision(False, "arguments", f"arguments do not satisfy {entry.tool}", revision)
+    return Decision(True, "allowed", f"by {entry.tool}", revision)

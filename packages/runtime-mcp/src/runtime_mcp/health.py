@@ -1,0 +1,44 @@
+"""Health for probes, and what a Prometheus scrapes. None of them needs a token."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client.exposition import choose_encoder
+
+from runtime_mcp.state import Parts
+
+router = APIRouter()
+
+
+@router.get("/health")
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """The process runs and answers."""
+    return {"status": "ok"}
+
+
+@router.get("/health/ready")
+async def ready(request: Request, response: Response) -> dict[str, Any]:
+    """Calls may be sent here: they can be recorded, and agents can be told."""
+    parts: Parts = request.state.parts
+    if not await parts.agents.is_ready():
+        status = "identity_unavailable"
+    elif not await parts.audit.is_ready():
+        status = "audit_unavailable"
+    else:
+        status = "ok"
+    response.status_code = 200 if status == "ok" else 503
+    states = [
+        {"server": each.name, "up": each.up, "reason": each.reason, "tools": each.tools}
+        for each in parts.upstreams.states()
+    ]
+    return {"status": status, "upstreams": states}
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """What happened here, in the form of the request's Accept."""
+    parts: Parts = request.state.parts
+    parts.metrics.upstreams((each.name, each.up) for each in parts.upstreams.states())
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return Response(encode(parts.metrics.registry), media_type=content_type)

@@ -1,0 +1,77 @@
+"""The composition root: the application around its parts, and how they begin and end."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from api.errors import AccessError
+from api.middleware import RequestContext
+from api.problems import handle
+from api.redaction import keep_out_all
+from runtime_mcp import health
+from runtime_mcp.door import Door
+from runtime_mcp.server import mcp_server
+from runtime_mcp.settings import Settings
+from runtime_mcp.state import State
+from runtime_mcp.wiring import parts_of
+
+LOOPBACK = ["127.0.0.1:*", "localhost:*", "[::1]:*"]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The tool gateway for these settings."""
+    keep_out_all(settings)
+    mcp = StreamableHTTPSessionManager(
+        mcp_server(version("llm-access-runtime-mcp")),
+        stateless=True,
+        security_settings=from_where(settings),
+        max_request_body_size=settings.max_body_bytes,
+    )
+    app = FastAPI(
+        title="em-runtime-mcp",
+        version=version("llm-access-runtime-mcp"),
+        lifespan=lifespan_of(settings, mcp),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.add_middleware(Door)
+    app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
+    for kind in (AccessError, HTTPException):
+        app.add_exception_handler(kind, handle)
+    app.router.routes.append(Route("/mcp", endpoint=StreamableHTTPASGIApp(mcp)))
+    app.include_router(health.router)
+    return app
+
+
+def from_where(settings: Settings) -> TransportSecuritySettings:
+    """Without a token a page of any site could call: only this machine's names are answered."""
+    if settings.auth_mode != "disabled":
+        return TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    return TransportSecuritySettings(
+        enable_dns_rebinding_protection=True,
+        allowed_hosts=LOOPBACK,
+        allowed_origins=[f"http://{host}" for host in LOOPBACK],
+    )
+
+
+def lifespan_of(
+    settings: Settings, mcp: StreamableHTTPSessionManager
+) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+    """The lifespan that makes what the requests share, and takes it down again."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
+        async with AsyncExitStack() as stack:
+            parts = await stack.enter_async_context(parts_of(settings))
+            await stack.enter_async_context(mcp.run())
+            yield State(parts=parts)
+
+    return lifespan

@@ -1,0 +1,88 @@
+"""The environment of the tool gateway, and its only reader.
+
+A missing or senseless value is one readable line that names the variable, before anything starts.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from api.addresses import is_loopback
+from api.setting_values import certificates_of, http_url, set_with_keycloak, unless_empty
+from api.starting import loaded
+
+Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
+
+
+def readable(value: Path) -> Path:
+    try:
+        value.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    return value
+
+
+def set_with_keys(value: Path | None, info: ValidationInfo) -> Path | None:
+    if value is None and info.data.get("auth_mode") == "keys":
+        raise ValueError("required with AUTH_MODE=keys, and not set")
+    return value
+
+
+def reachable_by_whom(value: str, info: ValidationInfo) -> str:
+    if info.data.get("auth_mode") == "disabled" and not is_loopback(value):
+        raise ValueError(
+            "AUTH_MODE=disabled makes all who reach this address one agent; keep to 127.0.0.1"
+        )
+    return value
+
+
+class Settings(BaseSettings):
+    """What the environment says; every variable is in the README's table."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, validate_default=True, hide_input_in_errors=True
+    )
+
+    allowlist_file: Annotated[Path, AfterValidator(readable)]
+    upstreams_file: Annotated[Path, AfterValidator(readable)]
+    auth_mode: Literal["keycloak", "keys", "disabled"] = "keycloak"
+    keycloak_issuer_url: Annotated[Url, AfterValidator(set_with_keycloak)] = None
+    keycloak_audience: Annotated[
+        str | None, BeforeValidator(unless_empty), AfterValidator(set_with_keycloak)
+    ] = None
+    keycloak_jwks_url: Url = None
+    agent_keys_file: Annotated[
+        Path | None, BeforeValidator(unless_empty), AfterValidator(set_with_keys)
+    ] = None
+    local_agent: str = "local"
+    database_url: Annotated[SecretStr, BeforeValidator(unless_empty)] = SecretStr(
+        "sqlite:///audit.db"
+    )
+    audit_capture_content: bool = False
+    llm_service_url: Url = None
+    tool_timeout_seconds: float = Field(60, gt=0, allow_inf_nan=False)
+    max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    host: Annotated[str, Field(min_length=1), AfterValidator(reachable_by_whom)] = "127.0.0.1"
+    port: int = Field(8004, ge=0, le=65535)
+
+    def jwks_url(self) -> str:
+        """Where the realm's keys are: where Keycloak has them, unless another place is named."""
+        return self.keycloak_jwks_url or certificates_of(self.keycloak_issuer_url)
+
+
+def load_settings() -> Settings:
+    """The settings of this process's environment.
+
+    Raises:
+        SettingsError: a variable is missing or senseless; one line for each of them.
+    """
+    return loaded(Settings)

@@ -1,0 +1,30 @@
+"""What the composition root made, as the requests see it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from runtime_mcp.agents import Agents
+    from runtime_mcp.audit.log import AuditLog
+    from runtime_mcp.calls import Calls
+    from runtime_mcp.metrics import Metrics
+    from runtime_mcp.settings import Settings
+    from runtime_mcp.upstreams.upstreams import Upstreams
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts that all requests share."""
+
+    settings: "Settings"
+    agents: "Agents"
+    calls: "Calls"
+    audit: "AuditLog"
+    upstreams: "Upstreams"
+    metrics: "Metrics"
+
+
+class State(TypedDict):
+    """What the lifespan yields; around each request there are its `trace` and its `caller`, too."""
+
+    parts: Parts

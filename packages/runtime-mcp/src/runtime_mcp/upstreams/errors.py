@@ -1,0 +1,37 @@
+"""Why an upstream gave no result: a code, a sentence for the agent, a line for the operator."""
+
+from typing import ClassVar
+
+
+class UpstreamError(Exception):
+    """
+    Args:
+        reason: for the operator's log only.
+    """
+
+    code: ClassVar[str] = "upstream_broken"
+    detail: ClassVar[str] = "The tool's server gave no sensible answer."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UpstreamDown(UpstreamError):
+    code = "upstream_down"
+    detail = "The tool's server cannot be reached now."
+
+
+class UpstreamTimeout(UpstreamError):
+    code = "upstream_timeout"
+    detail = "The tool did not answer in time."
+
+
+class UpstreamTooLarge(UpstreamError):
+    code = "upstream_too_large"
+    detail = "The tool's answer is larger than allowed."
+
+
+class UpstreamBusy(UpstreamError):
+    code = "upstream_busy"
+    detail = "Too many calls of this tool's server are under way; try again in a moment."

@@ -1,0 +1,64 @@
+"""What stands behind each seam, as the settings say."""
+
+import platform
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from api.realm_keys import RealmKeys
+from api.tokens import Tokens
+from runtime_mcp import allowlist
+from runtime_mcp.agents import AgentKeys, Agents, AgentsOfRealm, LocalAgent, parse_keys
+from runtime_mcp.audit.log import AuditLog
+from runtime_mcp.builtin_tools import LlmService
+from runtime_mcp.calls import Calls
+from runtime_mcp.metrics import Metrics
+from runtime_mcp.offers import Offers
+from runtime_mcp.settings import Settings
+from runtime_mcp.state import Parts
+from runtime_mcp.upstreams.config import parse
+from runtime_mcp.upstreams.upstreams import Upstreams
+from runtime_mcp.watched_file import WatchedFile
+
+
+@asynccontextmanager
+async def parts_of(settings: Settings) -> AsyncGenerator[Parts]:
+    """The parts that all requests share."""
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        listed = await enter(WatchedFile(settings.allowlist_file, allowlist.parse))
+        upstreams = await enter(Upstreams(parse(settings.upstreams_file.read_text())))
+        llm_service = None
+        if settings.llm_service_url is not None:
+            llm_service = await enter(
+                LlmService(settings.llm_service_url, settings.tool_timeout_seconds)
+            )
+        url = settings.database_url.get_secret_value()
+        audit = await enter(AuditLog(url, source_pod=platform.node()))
+        metrics = Metrics()
+        yield Parts(
+            settings=settings,
+            agents=await enter(agents_of(settings)),
+            calls=Calls(
+                offers=Offers(upstreams, llm_service),
+                allowlist=lambda: listed.now,
+                audit=audit,
+                metrics=metrics,
+                keeps_content=settings.audit_capture_content,
+            ),
+            audit=audit,
+            upstreams=upstreams,
+            metrics=metrics,
+        )
+
+
+@asynccontextmanager
+async def agents_of(settings: Settings) -> AsyncGenerator[Agents]:
+    """How agents are told, as `AUTH_MODE` says."""
+    if settings.auth_mode == "disabled":
+        yield LocalAgent(settings.local_agent)
+    elif settings.agent_keys_file is not None and settings.auth_mode == "keys":
+        yield AgentKeys(parse_keys(settings.agent_keys_file.read_text()))
+    else:
+        issuer, audience = settings.keycloak_issuer_url or "", settings.keycloak_audience or ""
+        async with RealmKeys(settings.jwks_url()) as keys:
+            yield AgentsOfRealm(Tokens(keys, issuer, audience))

@@ -1,0 +1,62 @@
+"""What is said of a value is said once, and is true: its comment, type and row in the README."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from chart_values import documented, undocumented
+
+from running import ROOT
+
+CHARTS = [ROOT / "charts" / "em-service", *(each.parent for each in ROOT.glob("charts/*/gateway"))]
+TYPES = {
+    "string": "string",
+    "integer": "integer",
+    "boolean": "boolean",
+    "list": "array",
+    "object": "object",
+}
+
+each_chart = pytest.mark.parametrize("chart", CHARTS, ids=lambda folder: folder.name)
+
+
+def at(values: Any, path: str) -> Any:
+    for name in path.split("."):
+        values = values[name]
+    return values
+
+
+@each_chart
+def test_every_value_has_a_comment_with_its_type(chart: Path) -> None:
+    text = (chart / "values.yaml").read_text()
+    rows = list(documented(text))
+    assert len(rows) > 30
+    values = yaml.safe_load(text)
+    assert list(undocumented(values, {row.path for row in rows})) == []
+    is_a = {"string": str, "integer": int, "boolean": bool, "list": list, "object": dict}
+    for row in rows:
+        assert isinstance(at(values, row.path), is_a[row.kind]), row.path
+
+
+@each_chart
+def test_the_schema_knows_every_value_by_its_type(chart: Path) -> None:
+    schema = json.loads((chart / "values.schema.json").read_text())
+    for row in documented((chart / "values.yaml").read_text()):
+        if chart != CHARTS[0] and row.path.startswith("api."):
+            continue
+        found = schema
+        for name in row.path.split("."):
+            found = found["properties"][name]
+            if "$ref" in found:
+                found = schema["definitions"][found["$ref"].rpartition("/")[2]]
+        assert found["type"] == TYPES[row.kind], row.path
+
+
+def test_the_tables_and_the_checksum_are_up_to_date() -> None:
+    command = [sys.executable, "tools/chart_values.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

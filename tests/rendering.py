@@ -1,0 +1,151 @@
+"""The charts in the hands of a real Helm, 3 and 4: rendered, refused, linted and packaged."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from running import ROOT
+
+Manifest = dict[str, Any]
+
+(SOLUTION,) = (folder.parent for folder in ROOT.glob("charts/*/gateway"))
+EXAMPLES = sorted(SOLUTION.glob("ci/*.yaml"))
+MAJORS = ("3", "4")
+NAMESPACE = "em-trial"
+KUBERNETES = "1.36.0"
+FETCHED_WITHIN_SECONDS = 300
+
+
+def kubernetes_tools(which: str) -> Path:
+    """The folder that `tools/kubernetes.sh` prints; a test that cannot have it is skipped."""
+    command = [str(ROOT / "tools" / "kubernetes.sh"), which]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(done.stderr.strip().rpartition("\n")[2])
+    return Path(done.stdout.strip())
+
+
+def output_of(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command wrote that had to succeed."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Helm:
+    """
+    Args:
+        program: one of a major version.
+        charts: a copy of the repository's, and Helm's own files.
+    """
+
+    program: Path
+    charts: Path
+
+    @property
+    def chart(self) -> Path:
+        return self.charts / SOLUTION.name
+
+    def run(self, *words: str | Path, said: str = "") -> subprocess.CompletedProcess[str]:
+        homes = {f"HELM_{home}_HOME": str(self.charts) for home in ("CACHE", "CONFIG", "DATA")}
+        return subprocess.run(
+            [self.program, *words],
+            input=said,
+            cwd=self.charts,
+            env=os.environ | homes,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+    def succeed(self, *words: str | Path, said: str = "") -> str:
+        return output_of(self.run(*words, said=said))
+
+    def render(
+        self,
+        values: Mapping[str, Any] | None = None,
+        *files: Path,
+        release: str = SOLUTION.name,
+        namespace: str = NAMESPACE,
+        kube_version: str = KUBERNETES,
+    ) -> list[Manifest]:
+        """
+        Args:
+            values: what is set beside the files, and wins.
+            files: values files.
+        """
+        words = template(release, kube_version, *files, namespace=namespace)
+        text = self.succeed(*words, said=json.dumps(values or {}))
+        return [manifest for manifest in yaml.load_all(text, yaml.CSafeLoader) if manifest]
+
+    def refused(self, values: Mapping[str, Any], *files: Path) -> str:
+        """What is said of values that cannot be rendered."""
+        words = template(SOLUTION.name, KUBERNETES, *files)
+        done = self.run(*words, said=json.dumps(values))
+        assert done.returncode == 1, done.stdout
+        return done.stderr
+
+    def upgrade(
+        self,
+        config: Path,
+        namespace: str,
+        values: Mapping[str, Any] | None = None,
+        *files: Path,
+    ) -> None:
+        """Installs the chart, or what has changed of it.
+
+        Args:
+            config: says where the cluster is.
+        """
+        where = ("--kubeconfig", config, f"--namespace={namespace}")
+        words = ("upgrade", "--install", SOLUTION.name, SOLUTION.name, *where)
+        self.succeed(*words, *given(files), "--values=-", said=json.dumps(values or {}))
+
+    def lint(self, *files: Path) -> str:
+        return self.succeed("lint", "--strict", self.chart, *given(files))
+
+    def package(self, folder: Path) -> Path:
+        self.succeed("package", self.chart, "--destination", folder)
+        (archive,) = folder.iterdir()
+        return archive
+
+
+def template(
+    release: str, kube_version: str, *files: Path, namespace: str = NAMESPACE
+) -> list[str | Path]:
+    words: list[str | Path] = ["template", release, SOLUTION.name, *given(files)]
+    return [*words, "--values=-", f"--namespace={namespace}", f"--kube-version={kube_version}"]
+
+
+def given(files: Iterable[Path]) -> list[str | Path]:
+    return [word for file in files for word in ("--values", file)]
+
+
+def copied_charts(helm: Path, folder: Path) -> Path:
+    """The charts with what they depend on inside them, which nobody wants in the repository."""
+    charts = folder / "charts"
+    shutil.copytree(ROOT / "charts", charts, ignore=shutil.ignore_patterns("__pycache__"))
+    Helm(helm, charts).succeed("dependency", "build", charts / SOLUTION.name)
+    return charts
+
+
+def only(manifests: Iterable[Manifest], kind: str, name: str | None = None) -> Manifest:
+    """The one of this kind, or of this kind and name."""
+    (found,) = (
+        each
+        for each in manifests
+        if each["kind"] == kind and name in {None, each["metadata"]["name"]}
+    )
+    return found
+
+
+def called(manifest: Manifest) -> str:
+    return f"{manifest['kind']}/{manifest['metadata']['name']}"

@@ -1,0 +1,127 @@
+"""The alerts and the dashboard ask for metrics that there are, by labels that those have."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from api.errors import AccessError
+from api.metrics import Metrics
+from metering import exposed
+from policy_budget_meters import BudgetMeters
+from policy_meters import Meters
+from running import ROOT, settings_for
+from test_readme import errors
+
+(FOLDER,) = ROOT.glob("charts/*/observability")
+RULES = [
+    rule
+    for group in yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"]
+    for rule in group["rules"]
+]
+DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+OF_THE_SCRAPE = {"instance", "job"}
+CODES = {error.code: error for error in errors()} | {"internal_error": AccessError}
+
+
+def known() -> dict[str, set[str]]:
+    """The labels of every sample of the API, of its process and of the gateway's policy."""
+    gateway = CollectorRegistry()
+    Meters(gateway)
+    BudgetMeters(gateway)
+    api = Metrics(settings_for("http://127.0.0.1:9/v1"), "1").registry
+    found = {name: set(labels) for name, labels in (exposed(api) | exposed(gateway)).items()}
+    found |= {f"{name}_bucket": labels | {"le"} for name, labels in found.items()}
+    found |= {f"process_{what}": set() for what in ("cpu_seconds_total", "resident_memory_bytes")}
+    return found
+
+
+SAMPLES = known()
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    for rule in RULES:
+        yield rule["alert"], rule["expr"]
+    for panel in PANELS:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"]
+
+
+EXPRESSIONS = list(expressions())
+
+
+def asked_of(expression: str) -> list[tuple[str, set[str]]]:
+    """Each metric that it names, with the labels by which it is chosen."""
+    pairs = re.findall(r"\b((?:llm|litellm|process)_\w+)(?:\{([^}]*)\})?", expression)
+    return [(name, set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", chosen))) for name, chosen in pairs]
+
+
+@pytest.mark.parametrize(("title", "expression"), EXPRESSIONS, ids=[t for t, _ in EXPRESSIONS])
+def test_what_is_asked_for_is_there(title: str, expression: str) -> None:
+    asked = asked_of(expression)
+    assert asked
+    for name, chosen in asked:
+        assert name in SAMPLES, title
+        assert chosen <= SAMPLES[name] | OF_THE_SCRAPE, f"{title}: {name}"
+    grouped = set(re.findall(r"\w+", " ".join(re.findall(r"\bby \(([^)]*)\)", expression))))
+    assert grouped <= set().union(*(SAMPLES[name] for name, _ in asked)), title
+
+
+@pytest.mark.parametrize(("title", "expression"), EXPRESSIONS, ids=[t for t, _ in EXPRESSIONS])
+def test_the_outcomes_that_are_asked_for_are_those_of_the_table_of_failures(
+    title: str, expression: str
+) -> None:
+    for said in re.findall(r"(?:outcome|code)=~?\"([^\"]*)\"", expression):
+        for code in said.split("|"):
+            assert code in CODES.keys() | {"complete"}, title
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule["alert"] for rule in RULES])
+def test_the_runbook_of_an_alert_has_the_remedy_of_each_failure_it_names(
+    rule: dict[str, Any],
+) -> None:
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert rule["annotations"]["summary"]
+    runbook = rule["annotations"]["runbook"]
+    named = {code for code in CODES if re.search(rf"\b{code}\b", rule["expr"] + runbook)}
+    for code in named:
+        remedy = CODES[code].remedy.removeprefix("nothing, or ").removeprefix("nothing; ")
+        assert remedy in runbook, code
+
+
+def test_every_panel_says_where_it_asks_and_none_lies_on_another() -> None:
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        at = panel["gridPos"]
+        cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
+        assert not cells & taken, panel["title"]
+        assert at["x"] + at["w"] <= 24
+        taken |= cells
+    for panel in PANELS:
+        assert panel["datasource"]["uid"] == "${datasource}", panel["title"]
+
+
+def test_every_metric_of_the_service_is_on_the_dashboard() -> None:
+    shown = {name for _, text in EXPRESSIONS for name, _ in asked_of(text)}
+    shown = {name.removesuffix("_bucket") for name in shown}
+    ours = {name for name in SAMPLES if name.startswith("llm_") and not name.endswith("_bucket")}
+    assert ours <= shown
+
+
+def test_what_prometheus_and_grafana_are_given_leads_to_the_files_that_are_there() -> None:
+    prometheus = yaml.safe_load((ROOT / "observability/prometheus.yml").read_text())
+    assert [FOLDER / file for file in prometheus["rule_files"]] == [FOLDER / "alerts.yaml"]
+    provisioning = ROOT / "observability/grafana/provisioning"
+    for file in provisioning.rglob("*.yaml"):
+        assert yaml.safe_load(file.read_text())["apiVersion"] == 1
+    assert {Path(file).parent.name for file in provisioning.rglob("*.yaml")} == {
+        "dashboards",
+        "datasources",
+    }
