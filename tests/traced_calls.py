@@ -60,6 +60,8 @@ class Told:
     attempts: list[str]
     answered: str | None = None
     """The alias that answered, if one did."""
+    said: dict[str, Any] = field(default_factory=dict)
+    """The whole of it, for the message of a test that fails."""
 
 
 @dataclass
@@ -194,4 +196,4 @@ def told_of(project: str, said: dict[str, Any]) -> Told:
     unasked = ("skipped", "model_not_allowed")
     made = [each["model"] for each in said["attempts"] if each["outcome"] not in unasked]
     known = None if cost is None else rounded(Decimal(str(cost)))
-    return Told(project, said["trace_id"], known, made, said.get("model"))
+    return Told(project, said["trace_id"], known, made, said.get("model"), said)
