@@ -19,6 +19,7 @@ from runtime_mcp.audit.events import AuditUnavailable, NewEvent, Outcome, Status
 from runtime_mcp.audit.log import AuditLog
 from runtime_mcp.builtin_tools import HELLO, failed
 from runtime_mcp.call_events import event_of, outcome_of, told
+from runtime_mcp.call_limits import CallLimits
 from runtime_mcp.decision import Decision, decide
 from runtime_mcp.door import Caller
 from runtime_mcp.metrics import UNKNOWN, Metrics
@@ -41,6 +42,7 @@ class Calls:
     audit: AuditLog
     metrics: Metrics
     keeps_content: bool
+    limits: CallLimits = field(default_factory=CallLimits)
     _finishing: set["asyncio.Task[None]"] = field(default_factory=set)
 
     def visible(self, agent: Agent) -> list[Tool]:
@@ -62,7 +64,7 @@ class Calls:
         name, arguments = asked.params.name, asked.arguments
         offer = self.offers.get(name)
         label = name if offer else UNKNOWN
-        decision = self._decided(caller, name, arguments, offer)
+        decision = await self._decided(caller, name, arguments, offer)
         event = event_of(caller, trace_id, asked, decision, offer, keeps_content=self.keeps_content)
         try:
             if offer is None or not decision.allowed:
@@ -79,7 +81,7 @@ class Calls:
             ) from None
         return await self._made(offer, event, intent, asked, began)
 
-    def _decided(
+    async def _decided(
         self, caller: Caller, name: str, arguments: dict[str, Any], offer: Offer | None
     ) -> Decision:
         decision = decide(self.allowlist(), caller.agent, name, arguments)
@@ -89,6 +91,10 @@ class Calls:
             return denied(decision, "not_offered", "no upstream offers it now")
         if caller.project is None and name != HELLO:
             return denied(decision, "project_missing", "no X-Project-ID")
+        if decision.entry is not None:
+            wait = await self.limits.wait(caller.agent, decision.entry)
+            if wait is not None:
+                return denied(decision, "too_often", f"again in {wait} s")
         return decision
 
     async def _made(

@@ -22,6 +22,9 @@ from api.starting import loaded
 Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
 
 
+SHORTEST_KEY = 32
+
+
 def readable(value: Path) -> Path:
     try:
         value.read_bytes()
@@ -41,6 +44,12 @@ def reachable_by_whom(value: str, info: ValidationInfo) -> str:
         raise ValueError(
             "AUTH_MODE=disabled makes all who reach this address one agent; keep to 127.0.0.1"
         )
+    return value
+
+
+def long_enough(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and len(value.get_secret_value()) < SHORTEST_KEY:
+        raise ValueError(f"has fewer than {SHORTEST_KEY} characters")
     return value
 
 
@@ -67,6 +76,10 @@ class Settings(BaseSettings):
         "sqlite:///audit.db"
     )
     audit_capture_content: bool = False
+    audit_retention_days: int = Field(365, ge=30, le=3650)
+    audit_chain_key: Annotated[
+        SecretStr | None, BeforeValidator(unless_empty), AfterValidator(long_enough)
+    ] = None
     llm_service_url: Url = None
     tool_timeout_seconds: float = Field(60, gt=0, allow_inf_nan=False)
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024)

@@ -33,7 +33,15 @@ async def parts_of(settings: Settings) -> AsyncGenerator[Parts]:
                 LlmService(settings.llm_service_url, settings.tool_timeout_seconds)
             )
         url = settings.database_url.get_secret_value()
-        audit = await enter(AuditLog(url, source_pod=platform.node()))
+        key = settings.audit_chain_key
+        audit = await enter(
+            AuditLog(
+                url,
+                source_pod=platform.node(),
+                retention_days=settings.audit_retention_days,
+                key=key.get_secret_value().encode() if key else b"",
+            )
+        )
         metrics = Metrics()
         yield Parts(
             settings=settings,

@@ -46,8 +46,8 @@ class Presence:
         return ended
 
 
-async def unsettled(engine: AsyncEngine, but: str) -> list[Row[Any]]:
-    """The other writers whose calls may not all have an outcome."""
+async def unsettled(engine: AsyncEngine, but: str = "") -> list[Row[Any]]:
+    """The writers, but for this one, whose calls may not all have an outcome."""
     asked = select(writers).where(writers.c.writer != but, writers.c.settled.is_(False))
     async with engine.connect() as connection:
         return list((await connection.execute(asked)).all())
