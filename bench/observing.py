@@ -58,7 +58,7 @@ def watchers() -> dict[str, Sequence[Watcher]]:
     }
 
 
-def exported(to_spans: ToSpans) -> SpanExport:
+def exported(to_spans: ToSpans[CallSeen]) -> SpanExport[CallSeen]:
     """An export whose batches are made, and go nowhere."""
     return SpanExport("bench", to_spans, send_nowhere, Resource())
 
