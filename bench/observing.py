@@ -29,7 +29,7 @@ from api.llm import Deltas, Llm
 from api.logs import configure_logs
 from api.settings import Settings
 from api.span_export import SpanExport, ToSpans
-from api.watching import Watcher
+from api.watching import CallSeen, Watcher
 from api.wire import WireLane
 from bench.fake_gateway import MODEL
 from bench.process import cores, on_core, start, stop

@@ -71,7 +71,9 @@ class SpanExport(Generic[SeenT]):
         resource: what the spans are said to come from.
     """
 
-    def __init__(self, receiver: str, to_spans: ToSpans[SeenT], send: Send, resource: Resource) -> None:
+    def __init__(
+        self, receiver: str, to_spans: ToSpans[SeenT], send: Send, resource: Resource
+    ) -> None:
         self.receiver = receiver
         self.wants_text = to_spans.wants_text
         self.sent = 0

@@ -18,6 +18,7 @@ from api.wire import WireLane
 if TYPE_CHECKING:
     from api.redis_streams import RedisStreams
     from api.span_export import SpanExport
+    from api.watching import CallSeen
 
 REDIS_CONNECTIONS = 50
 """Whoever finds none free waits: a thousand streams all write down their events there."""

@@ -47,8 +47,9 @@ async def call_tool(
     request = request_of(context)
     calls: Calls = request.state.parts.calls
     caller = caller_of(request)
-    asked = Asked(params, caller.agent.name, forwarded(request.headers))
-    return await calls.call(caller, trace_of(request).trace_id, asked)
+    trace = trace_of(request)
+    asked = Asked(params, caller.agent.name, forwarded(request.headers, trace))
+    return await calls.call(caller, trace, asked)
 
 
 def request_of(context: Context) -> Request:

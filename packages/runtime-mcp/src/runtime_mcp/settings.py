@@ -16,7 +16,13 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.addresses import is_loopback
-from api.setting_values import certificates_of, headers_of_otlp, http_url, set_with_keycloak, unless_empty
+from api.setting_values import (
+    certificates_of,
+    headers_of_otlp,
+    http_url,
+    set_with_keycloak,
+    unless_empty,
+)
 from api.starting import loaded
 
 Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
