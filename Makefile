@@ -20,7 +20,7 @@ help: ## list the commands
 
 setup: $(API) $(GATEWAY) ## build both environments (every other command does it when needed)
 
-run: setup ## start the local LLM, the gateway and the API; Ctrl-C stops all three
+run: setup ## start the local LLM, the gateway, the API and the tool gateway; Ctrl-C stops them all
 	@.venv-gateway/bin/python -m gateway run --api-python .venv/bin/python
 
 test: setup $(AUDIT) ## run the test suite
