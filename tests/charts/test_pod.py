@@ -11,7 +11,8 @@ import yaml
 from api.server import GRACE_SECONDS, LAST_WORDS_SECONDS
 from api.settings import Settings
 from gateway.environments import OFFLINE_LITELLM
-from rendering import FETCHED_WITHIN_SECONDS, SOLUTION, Helm, Manifest, examples_of, only
+from kubelet import pod
+from rendering import FETCHED_WITHIN_SECONDS, SOLUTION, Helm, examples_of, only
 from running import ROOT
 
 pytestmark = pytest.mark.timeout(FETCHED_WITHIN_SECONDS)
@@ -20,10 +21,6 @@ PROVIDER_SECRETS = "provider-secrets"
 EXAMPLE = examples_of(SOLUTION)
 each_example_of_it = pytest.mark.parametrize("example", EXAMPLE.values(), ids=EXAMPLE)
 VALUES = yaml.safe_load((SOLUTION / "values.yaml").read_text())
-
-
-def pod(manifests: list[Manifest]) -> Any:
-    return only(manifests, "Deployment")["spec"]["template"]["spec"]
 
 
 def containers(spec: Any) -> dict[str, Any]:
