@@ -91,6 +91,7 @@ async def in_pod(manifests: list[Manifest], folder: Path) -> AsyncIterator[InPod
             process.terminate()
         said, _ = await process.communicate()
         heard("the tool gateway of the chart", said)
+    assert process.returncode == 0
 
 
 def keys_file() -> str:
