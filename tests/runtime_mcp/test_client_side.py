@@ -7,8 +7,14 @@ import aiohttp
 import httpx2
 import pytest
 from mcp.client.client import Client
+from mcp.client.session import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CreateMessageResult, InputRequiredResult, TextContent
+from mcp_types import (
+    CreateMessageRequestParams,
+    CreateMessageResult,
+    InputRequiredResult,
+    TextContent,
+)
 
 from conformance_upstream import ConformanceUpstream
 from runtime_mcp.main import create_app
@@ -37,7 +43,8 @@ async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
 async def test_progress_comes_while_the_call_is_under_way(url: str, mode: str) -> None:
     told: list[tuple[float, float | None]] = []
 
-    async def on_progress(progress: float, total: float | None, _: str | None) -> None:
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        assert message is None
         told.append((progress, total))
 
     async with (
@@ -51,16 +58,20 @@ async def test_progress_comes_while_the_call_is_under_way(url: str, mode: str) -
     assert told == [(0, 100), (50, 100), (100, 100)]
 
 
-async def sampled(*_: Any) -> CreateMessageResult:
+async def sampled(
+    context: ClientRequestContext,  # noqa: ARG001
+    params: CreateMessageRequestParams,  # noqa: ARG001
+) -> CreateMessageResult:
     return CreateMessageResult(role="assistant", content=TextContent(text="Paris"), model="mine")
 
 
 async def test_an_upstream_asks_for_what_the_client_can_and_for_nothing_else(url: str) -> None:
-    for callbacks, wanted in (
+    each: list[tuple[dict[str, Any], set[str]]] = [
         ({"sampling_callback": sampled}, {"sampled"}),
         ({"elicitation_callback": sampled}, {"elicited"}),
         ({}, set()),
-    ):
+    ]
+    for callbacks, wanted in each:
         async with (
             httpx2.AsyncClient(headers=PROJECT) as http,
             Client(streamable_http_client(url, http_client=http), **callbacks) as client,
