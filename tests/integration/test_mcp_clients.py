@@ -93,9 +93,7 @@ async def fastmcp(here: Here, era: str) -> Heard:
 
 async def inspector(here: Here, era: str) -> Heard:
     async def run(*words: str) -> tuple[Any, str]:
-        headers = [
-            word for name, value in HEADERS.items() for word in ("--header", f"{name}: {value}")
-        ]
+        headers = [f"--header={name}: {value}" for name, value in HEADERS.items()]
         said = await here.peers.run(
             INSPECTOR,
             "--cli",
