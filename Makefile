@@ -91,8 +91,9 @@ $(SBOM)/%.json: requirements/%.txt $(AUDIT)
 	@mkdir -p $(SBOM)
 	@.venv-audit/bin/cyclonedx-py requirements --output-reproducible --short-PURLs -o $@ $<
 
-bench: $(API) ## measure the service against the documented snippet
+bench: $(API) $(FASTMCP) ## measure the service against the documented snippet, the tool gateway against a proxy
 	@.venv/bin/python -m bench
+	@.venv/bin/python -m bench.tool_calls
 
 # The chart that it depends on goes into it here, and not into the repository.
 chart: $(API) ## lint, render and package the charts, into dist/charts
