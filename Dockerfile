@@ -1,4 +1,4 @@
-# One file for every package: `make image` builds both, `make image ARGS=api` one.
+# One file for every package: `make image` builds all three, `make image ARGS=api` one.
 #
 # A tag may be moved to another image, a digest not. To pin one, look it up and give it as BASE:
 #   docker buildx imagetools inspect python:3.13.16-slim-bookworm
@@ -28,8 +28,11 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     set -- "requirements/${PACKAGE}${EXTRAS:+-${EXTRAS}}.txt" \
     && if [ "${PACKAGE}" = gateway ]; then set -- "$@" requirements/local-llm.txt; fi \
     && tools/uv.sh pip sync --python /srv --require-hashes --no-build --compile-bytecode "$@"
-COPY packages/${PACKAGE} packages/${PACKAGE}
-RUN tools/uv.sh pip install --python /srv --offline --no-deps --compile-bytecode "./packages/${PACKAGE}" \
+COPY packages packages
+# The tool gateway imports the API's modules, which are a package of their own beside it.
+RUN set -- "./packages/${PACKAGE}" \
+    && if [ "${PACKAGE}" = runtime-mcp ]; then set -- "$@" ./packages/api; fi \
+    && tools/uv.sh pip install --python /srv --offline --no-deps --compile-bytecode "$@" \
     && mkdir /sbom \
     && .venv/bin/cyclonedx-py environment --output-reproducible --short-PURLs \
         --pyproject "packages/${PACKAGE}/pyproject.toml" -o "/sbom/${PACKAGE}.json" /srv/bin/python \
@@ -63,6 +66,18 @@ ENV HOST=0.0.0.0 PORT=8000
 WORKDIR /srv
 EXPOSE 8000
 CMD ["python", "-m", "api"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+    CMD ["sh", "-c", "curl --fail --silent --output /dev/null http://127.0.0.1:${PORT}/health/live"]
+
+# The record is in the working folder, unless DATABASE_URL says otherwise; a volume there is its user's.
+FROM run AS runtime-mcp
+USER 0:0
+RUN install --directory --owner 10001 --group 10001 /var/lib/runtime-mcp
+USER 10001:10001
+ENV HOST=0.0.0.0 PORT=8004
+WORKDIR /var/lib/runtime-mcp
+EXPOSE 8004
+CMD ["python", "-m", "runtime_mcp"]
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["sh", "-c", "curl --fail --silent --output /dev/null http://127.0.0.1:${PORT}/health/live"]
 

@@ -21,7 +21,7 @@ help: ## list the commands
 
 setup: $(API) $(GATEWAY) ## build both environments (every other command does it when needed)
 
-run: setup ## start the local LLM, the gateway and the API; Ctrl-C stops all three
+run: setup ## start the local LLM, the gateway, the API and the tool gateway; Ctrl-C stops them all
 	@.venv-gateway/bin/python -m gateway run --api-python .venv/bin/python
 
 test: setup $(AUDIT) ## run the test suite
@@ -85,7 +85,7 @@ vulnerabilities: $(AUDIT) ## what is known against the locked versions; AUDIT_RE
 
 # A bill of materials for each thing that runs, checked against its schema and the same each time.
 SBOM := dist/sbom
-sbom: $(addprefix $(SBOM)/,api.json api-litellm.json gateway.json local-llm.json) ## write what is in each environment
+sbom: $(addprefix $(SBOM)/,api.json api-litellm.json runtime-mcp.json gateway.json local-llm.json) ## write what is in each environment
 
 $(SBOM)/%.json: requirements/%.txt $(AUDIT)
 	@mkdir -p $(SBOM)
@@ -100,7 +100,7 @@ chart: $(API) ## lint, render and package the charts, into dist/charts
 	@.venv/bin/python tools/chart_values.py
 	@tools/chart.sh
 
-image: $(API) ## build the images of the API and of the gateway; ARGS=api builds one, BASE= is what it stands on
+image: $(API) ## build the images of the API and of both gateways; ARGS=api builds one, BASE= is what it stands on
 	@tools/image.sh $(ARGS)
 
 rename: $(API) ## rename the solution everywhere: make rename NAME=my-solution

@@ -29,7 +29,7 @@ from api.llm import Deltas, Llm
 from api.logs import configure_logs
 from api.settings import Settings
 from api.span_export import SpanExport, ToSpans
-from api.watching import Watcher
+from api.watching import CallSeen, Watcher
 from api.wire import WireLane
 from bench.fake_gateway import MODEL
 from bench.process import cores, on_core, start, stop
@@ -58,7 +58,7 @@ def watchers() -> dict[str, Sequence[Watcher]]:
     }
 
 
-def exported(to_spans: ToSpans) -> SpanExport:
+def exported(to_spans: ToSpans[CallSeen]) -> SpanExport[CallSeen]:
     """An export whose batches are made, and go nowhere."""
     return SpanExport("bench", to_spans, send_nowhere, Resource())
 

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+from api.logs import configure_logs
 from runtime_mcp.audit.events import NewEvent, Outcome
 from runtime_mcp.audit.log import AuditLog
 
@@ -28,4 +29,5 @@ async def write(url: str) -> None:
 
 
 if __name__ == "__main__":
+    configure_logs("INFO", sys.stderr)
     asyncio.run(write(sys.argv[1]))

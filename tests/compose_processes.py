@@ -17,9 +17,16 @@ from gateway.ports import free_port
 from hearsay import keep
 from running import GATEWAY_PYTHON, ROOT
 
-PYTHONS = {"api": ROOT / ".venv/bin/python", "gateway": GATEWAY_PYTHON}
+API_PYTHON = ROOT / ".venv/bin/python"
+PYTHONS = {"api": API_PYTHON, "runtime-mcp": API_PYTHON, "gateway": GATEWAY_PYTHON}
 READY_SECONDS = 90
-PORT_OF_ITS_OWN = {"local-llm": 8080, "fault-models": 8080, "gateway": 4000, "api": 8000}
+PORT_OF_ITS_OWN = {
+    "local-llm": 8080,
+    "fault-models": 8080,
+    "gateway": 4000,
+    "api": 8000,
+    "runtime-mcp": 8004,
+}
 
 
 @dataclass
@@ -56,11 +63,12 @@ class Machine:
             text = re.sub(rf"(^|127\.0\.0\.1:){own}\b", rf"\g<1>{self.ports[service.name]}", text)
         for mount in service.mounts:
             source = mount.source if isinstance(mount.source, Path) else self.volume(mount.source)
-            text = re.sub(rf"(?<![\w/.-]){re.escape(mount.target)}\b", str(source), text)
+            begins = r"(?:(?<![\w/.-])|(?<=sqlite:///))"
+            text = re.sub(rf"{begins}{re.escape(mount.target)}\b", str(source), text)
         return text.replace("0.0.0.0", "127.0.0.1")  # nothing of a test listens elsewhere
 
     async def started(self, service: Service, **more: str) -> asyncio.subprocess.Process:
-        package = re.findall(r"-(api|gateway):", service.said["image"])[0]
+        package = re.findall(r"-(api|gateway|runtime-mcp):", service.said["image"])[0]
         words = [self.here(service, word) for word in service.command]
         words = [str(PYTHONS[package]) if word == "python" else word for word in words]
         given = {name: self.here(service, value) for name, value in service.environment.items()}

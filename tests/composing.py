@@ -14,7 +14,7 @@ MAIN = ROOT / "docker-compose.yml"
 PROJECT = yaml.safe_load(MAIN.read_text())
 FILES = [MAIN, *(ROOT / name for name in PROJECT["include"])]
 VARIABLE = re.compile(r"\$\{(\w+):-(\w+)\}")
-WRITTEN = re.compile(r"(/for-\w+)/(\w+)=([^\s\\]+)")
+WRITTEN = re.compile(r"(/for-[\w-]+)/((?:keys/)?\w+)=([^\s\\]+)")
 
 
 def settled(text: str) -> str:

@@ -26,6 +26,7 @@ from identity.peers import start_keycloak, start_openfga
 from identity_peers import PASSWORD, Asking, between, supervised
 from make_run import Run, make_run
 from marked import seen_in
+from postgres_server import PostgresServer, running_postgres
 from provider import Provider, create_app
 from rendering import MAJORS, Helm, copied_charts, kubernetes_tools
 from running import ROOT, RunningGateway, end_all, listening, running_gateway
@@ -184,3 +185,17 @@ def cluster(definitions: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture
 def namespace(cluster: Cluster) -> str:
     return cluster.new_namespace()
+
+
+@pytest.fixture(scope="module")
+async def postgres() -> AsyncIterator[PostgresServer]:
+    async with running_postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'audit.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.url

@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,13 @@ class Image:
         tag: with the name of the solution, the package and the version.
         root: the files as its container has them.
         config: as `docker image inspect` shows it under `Config`.
+        mounts: folders of this machine, by where the image sees them.
     """
 
     tag: str
     root: Path
     config: dict[str, Any]
+    mounts: dict[str, Path] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -51,6 +53,8 @@ class Image:
         words = ["unshare", "--pid", "--fork", "--kill-child", "--"]
         words += ["bwrap", "--ro-bind", str(self.root), "/", "--proc", "/proc", "--dev", "/dev"]
         words += ["--perms", "1777", "--tmpfs", "/tmp", "--unshare-pid", "--unshare-ipc"]  # noqa: S108
+        for there, folder in self.mounts.items():
+            words += ["--bind", str(folder), there]
         words += ["--as-pid-1", "--new-session", "--clearenv"]
         words += ["--chdir", self.config["WorkingDir"]]
         for name, value in (self.environment | variables).items():

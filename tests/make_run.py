@@ -42,7 +42,7 @@ def pasted(line: str) -> str:
 @contextmanager
 def make_run(folder: Path) -> Iterator[Run]:
     """The runner, started in this folder; after the block nothing of it is left."""
-    ports = {"GATEWAY_PORT": str(free_port()), "PORT": str(free_port())}
+    ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "PORT", "TOOL_GATEWAY_PORT")}
     keys = {"LITELLM_MASTER_KEY": MASTER_KEY, "AZURE_API_KEY": PROVIDER_KEY}
     keys |= {"ANTHROPIC_API_KEY": PROVIDER_KEY, "GEMINI_API_KEY": "", "OPENAI_API_KEY": ""}
     with subprocess.Popen(

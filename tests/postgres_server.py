@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import asyncpg
 import pytest
 
 from gateway.ports import free_port
@@ -50,11 +51,11 @@ class PostgresServer:
         async with asyncio.timeout(READY_SECONDS):
             while True:
                 try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                except OSError:
+                    connection = await asyncpg.connect(self.url)
+                except (OSError, asyncpg.PostgresError):
                     await asyncio.sleep(0.05)
                     continue
-                writer.close()
+                await connection.close()
                 return
 
     async def kill(self) -> None:

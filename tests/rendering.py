@@ -5,9 +5,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import yaml
@@ -17,11 +17,27 @@ from running import ROOT
 Manifest = dict[str, Any]
 
 (SOLUTION,) = (folder.parent for folder in ROOT.glob("charts/*/gateway"))
-EXAMPLES = sorted(SOLUTION.glob("ci/*.yaml"))
+TOOL_GATEWAY = ROOT / "charts" / "runtime-mcp"
+CHARTS = sorted(folder.parent for folder in ROOT.glob("charts/*/ci"))
+EXAMPLES = [file for chart in CHARTS for file in sorted(chart.glob("ci/*.yaml"))]
 MAJORS = ("3", "4")
 NAMESPACE = "em-trial"
 KUBERNETES = "1.36.0"
 FETCHED_WITHIN_SECONDS = 300
+
+
+def example_name(file: Path) -> str:
+    """The chart's, and the example's own."""
+    return f"{file.parents[1].name}-{file.stem}"
+
+
+each_example = pytest.mark.parametrize("example", EXAMPLES, ids=example_name)
+each_chart = pytest.mark.parametrize("chart", CHARTS, ids=lambda folder: folder.name)
+
+
+def examples_of(chart: Path) -> dict[str, Path]:
+    """By their names."""
+    return {file.stem: file for file in EXAMPLES if file.parents[1] == chart}
 
 
 def kubernetes_tools(which: str) -> Path:
@@ -45,14 +61,24 @@ class Helm:
     Args:
         program: one of a major version.
         charts: a copy of the repository's, and Helm's own files.
+        name: of the chart that this is about.
     """
 
     program: Path
     charts: Path
+    name: str = SOLUTION.name
 
     @property
     def chart(self) -> Path:
-        return self.charts / SOLUTION.name
+        return self.charts / self.name
+
+    def of(self, chart: Path) -> Self:
+        """The same for another chart of the repository."""
+        return replace(self, name=chart.name)
+
+    def having(self, example: Path) -> Self:
+        """The same for the chart that this is an example of."""
+        return self.of(example.parents[1])
 
     def run(self, *words: str | Path, said: str = "") -> subprocess.CompletedProcess[str]:
         homes = {f"HELM_{home}_HOME": str(self.charts) for home in ("CACHE", "CONFIG", "DATA")}
@@ -73,7 +99,7 @@ class Helm:
         self,
         values: Mapping[str, Any] | None = None,
         *files: Path,
-        release: str = SOLUTION.name,
+        release: str | None = None,
         namespace: str = NAMESPACE,
         kube_version: str = KUBERNETES,
     ) -> list[Manifest]:
@@ -81,14 +107,15 @@ class Helm:
         Args:
             values: what is set beside the files, and wins.
             files: values files.
+            release: the chart's name, where it is not said.
         """
-        words = template(release, kube_version, *files, namespace=namespace)
+        words = self._template(release, kube_version, *files, namespace=namespace)
         text = self.succeed(*words, said=json.dumps(values or {}))
         return [manifest for manifest in yaml.load_all(text, yaml.CSafeLoader) if manifest]
 
     def refused(self, values: Mapping[str, Any], *files: Path) -> str:
         """What is said of values that cannot be rendered."""
-        words = template(SOLUTION.name, KUBERNETES, *files)
+        words = self._template(None, KUBERNETES, *files)
         done = self.run(*words, said=json.dumps(values))
         assert done.returncode == 1, done.stdout
         return done.stderr
@@ -106,7 +133,7 @@ class Helm:
             config: says where the cluster is.
         """
         where = ("--kubeconfig", config, f"--namespace={namespace}")
-        words = ("upgrade", "--install", SOLUTION.name, SOLUTION.name, *where)
+        words = ("upgrade", "--install", self.name, self.name, *where)
         self.succeed(*words, *given(files), "--values=-", said=json.dumps(values or {}))
 
     def lint(self, *files: Path) -> str:
@@ -117,12 +144,11 @@ class Helm:
         (archive,) = folder.iterdir()
         return archive
 
-
-def template(
-    release: str, kube_version: str, *files: Path, namespace: str = NAMESPACE
-) -> list[str | Path]:
-    words: list[str | Path] = ["template", release, SOLUTION.name, *given(files)]
-    return [*words, "--values=-", f"--namespace={namespace}", f"--kube-version={kube_version}"]
+    def _template(
+        self, release: str | None, kube_version: str, *files: Path, namespace: str = NAMESPACE
+    ) -> list[str | Path]:
+        words: list[str | Path] = ["template", release or self.name, self.name, *given(files)]
+        return [*words, "--values=-", f"--namespace={namespace}", f"--kube-version={kube_version}"]
 
 
 def given(files: Iterable[Path]) -> list[str | Path]:
@@ -133,7 +159,8 @@ def copied_charts(helm: Path, folder: Path) -> Path:
     """The charts with what they depend on inside them, which nobody wants in the repository."""
     charts = folder / "charts"
     shutil.copytree(ROOT / "charts", charts, ignore=shutil.ignore_patterns("__pycache__"))
-    Helm(helm, charts).succeed("dependency", "build", charts / SOLUTION.name)
+    for chart in CHARTS:
+        Helm(helm, charts).succeed("dependency", "build", charts / chart.name)
     return charts
 
 

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from sqlalchemy import select
 
+from records import rows_of
 from running import ROOT, RunningGateway, Service, answering_completions, serving, settings_for
-from runtime_mcp.audit.database import engine_of
-from runtime_mcp.audit.tables import events
 from runtime_mcp.settings import Settings
 from tool_gateway import ADA, running_tool_gateway, written
 
@@ -52,14 +50,11 @@ class Agent:
 
     async def recorded(self, trace: str) -> list[tuple[str, str]]:
         """Of each event of this trace, its tool and how it went."""
-        engine = engine_of(self.settings.database_url.get_secret_value())
-        asked = select(events).where(events.c.trace_id == trace).order_by(events.c.sequence)
-        async with engine.connect() as connection:
-            rows = (await connection.execute(asked)).mappings().all()
-        await engine.dispose()
+        rows = await rows_of(self.settings.database_url.get_secret_value())
         return [
-            (row["resource_id"], row["details"].get("status") or row["details"]["phase"])
+            (row["resource_id"], row["details"].get("status", row["phase"]))
             for row in rows
+            if row["trace_id"] == trace
         ]
 
 

@@ -181,7 +181,9 @@ def test_the_readme_has_each_profile_with_its_ports_and_where_each_password_is()
         assert row, profile
         said = set(re.findall(r"`(\w+_PORT)` (\d+)", row[1]))
         text = files["docker-compose" if profile == "replicas" else profile]
-        assert said == set(re.findall(r"\$\{((?!GATEWAY)\w+_PORT):-(\d+)\}", text)), profile
+        assert said == set(re.findall(r"\$\{((?!GATEWAY|TOOL_GATEWAY)\w+_PORT):-(\d+)\}", text)), (
+            profile
+        )
     for line in re.findall(r"^\| `(docker compose [^`]* cat [^`]*)` \|", section, re.MULTILINE):
         words = line.split()
         name = words[words.index("cat") - 1]

@@ -14,6 +14,8 @@ from gateway.__main__ import CONFIG
 from gateway.config import read, references
 from gateway.environments import POLICY, TRACES
 from running import ROOT
+from runtime_mcp import allowlist
+from runtime_mcp.settings import Settings as ToolGatewaySettings
 
 each = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 SECRET = re.compile(r"(PASSWORD|TOKEN|SECRET\w*|_KEY|SALT|REDIS_AUTH)$")
@@ -39,7 +41,7 @@ SETS_ITS_USER = {"keycloak", "openfga", "langfuse-web", "langfuse-worker"}
 def test_the_only_variables_that_the_files_ask_for_are_ports_and_each_has_a_default() -> None:
     for file in FILES:
         asked = re.findall(r"(?<!\$)\$\{?\w+[^}\s]*\}?", file.read_text())
-        assert all(re.fullmatch(r"\$\{([A-Z]+_)?PORT:-\d+\}", said) for said in asked), file
+        assert all(re.fullmatch(r"\$\{([A-Z]+_)*PORT:-\d+\}", said) for said in asked), file
 
 
 @each
@@ -77,12 +79,15 @@ def test_the_keys_of_providers_reach_the_gateway_and_no_other_service() -> None:
 def test_a_service_is_given_the_variables_that_are_its_own() -> None:
     ours = {"api": {name.upper() for name in Settings.model_fields}}
     ours["gateway"] = POLICY | TRACES | PROVIDERS | {"LITELLM_MASTER_KEY"}
+    ours["runtime-mcp"] = {name.upper() for name in ToolGatewaySettings.model_fields}
     for volume, name, _ in everything_written():
-        if (reader := volume.removeprefix("for-")) in ours:
+        if (reader := volume.removeprefix("for-")) in ours and not name.startswith("keys/"):
             assert name in ours[reader]
     for name in ("api", "api-2"):
         service = SERVICES[name]
         assert service.environment.keys() | service.from_the_shell <= ours["api"]
+    tools = SERVICES["runtime-mcp"]
+    assert tools.environment.keys() | tools.from_the_shell <= ours["runtime-mcp"]
     theirs = SERVICES["gateway"].environment.keys() | SERVICES["gateway"].from_the_shell
     assert theirs <= ours["gateway"] | {"LOCAL_LLM_URL", "FAULT_MODELS_URL"}
 
@@ -97,7 +102,11 @@ def test_a_service_reads_the_variables_of_its_own_and_nobody_elses(service: Serv
                 service.name.startswith(reader)
                 or (written and not mount.read_only)
                 or (service.name, mount.source)
-                in {("load", "for-api"), ("variables", "for-gateway")}
+                in {
+                    ("load", "for-api"),
+                    ("variables", "for-gateway"),
+                    ("variables", "for-runtime-mcp"),
+                }
                 or (service.name, mount.source) == ("auth-variables", "for-openfga")
             )
 
@@ -168,4 +177,8 @@ def test_the_realm_of_the_profile_is_the_one_that_is_imported() -> None:
     assert written["KEYCLOAK_ISSUER_URL"].endswith(f"/realms/{realm['realm']}")
     assert f"/realms/{realm['realm']}/" in written["KEYCLOAK_JWKS_URL"]
     assert written["KEYCLOAK_AUDIENCE"] in (ROOT / "identity/realm.json").read_text()
+    local = ROOT / "packages" / "runtime-mcp" / "local" / "allowlist.yaml"
+    agents = {grant.name for grant in allowlist.parse(local.read_text()).agents}
+    assert agents - {"local"} <= {user["id"] for user in realm["users"]}
+    assert len(agents) == 2
     assert SERVICES["auth-variables"].writes.__next__() == ("for-api", "AUTH_MODE", "keycloak")

@@ -1,5 +1,6 @@
 """What `docker compose up` starts, started here as plain processes: it answers without a key."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -8,11 +9,15 @@ from pathlib import Path
 import aiohttp
 import pytest
 import yaml
+from sqlalchemy import select
 
 from compose_processes import Machine
 from composing import SERVICES
 from marked import marked
 from running import ROOT
+from runtime_mcp.agents import parse_keys
+from runtime_mcp.audit.database import engine_of
+from runtime_mcp.audit.tables import events
 
 PROVIDER_KEY = marked("provider-of-compose")
 QUESTION = {"prompt": "What is the capital of France?", "max_tokens": 24}
@@ -34,6 +39,44 @@ async def test_a_call_is_answered_by_the_local_llm_and_without_a_key(machine: Ma
             body = await response.json()
     assert "Paris" in body["text"]
     assert body["project_id"] == "demo"
+
+
+async def call_of_a_tool(machine: Machine, **headers: str) -> tuple[int, str]:
+    call = {"name": "llm_complete", "arguments": QUESTION}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    given = {"X-Project-ID": "demo", "Accept": "application/json, text/event-stream"} | headers
+    async with aiohttp.ClientSession() as http:
+        url = f"{machine.url('runtime-mcp')}/mcp"
+        async with http.post(url, json=body, headers=given) as response:
+            return response.status, await response.text()
+
+
+@pytest.mark.timeout(180)
+async def test_an_agent_calls_a_tool_with_the_key_that_was_made_and_the_call_is_recorded(
+    machine: Machine,
+) -> None:
+    key = (machine.volume("for-runtime-mcp") / "keys" / "AGENT_KEY").read_text()
+    status, said = await call_of_a_tool(machine, Authorization=f"Bearer {key}")
+    assert status == 200, said
+    assert "Paris" in said
+    engine = engine_of(f"sqlite:///{machine.volume('runtime-mcp-record')}/audit.db")
+    async with engine.connect() as connection:
+        asked = select(events.c.resource_id, events.c.intent_id.is_(None)).order_by("sequence")
+        recorded = [tuple(row) for row in await connection.execute(asked)]
+    await engine.dispose()
+    assert recorded == [("llm_complete", True), ("llm_complete", False)]
+
+
+async def test_without_a_key_nobody_calls_a_tool_and_no_process_knows_the_key(
+    machine: Machine,
+) -> None:
+    assert (await call_of_a_tool(machine))[0] == 401
+    key = (machine.volume("for-runtime-mcp") / "keys" / "AGENT_KEY").read_text()
+    assert commands_that_know(key) == set()
+    await machine.once("variables")
+    assert (machine.volume("for-runtime-mcp") / "keys" / "AGENT_KEY").read_text() == key
+    keys = parse_keys((machine.volume("for-runtime-mcp") / "keys" / "agents.yaml").read_text())
+    assert [each.name for each in keys.agents] == ["local"]
 
 
 async def test_a_fault_model_fails_as_its_name_says(machine: Machine) -> None:
@@ -96,6 +139,32 @@ async def test_what_a_profile_says_of_itself_is_for_the_api_and_the_gateway(
     )
     assert for_api.pop("LLM_GATEWAY_API_KEY") == for_gateway.pop("LITELLM_MASTER_KEY")
     assert for_api == for_gateway
+
+
+async def test_with_a_realm_the_tool_gateway_takes_its_tokens_and_no_key(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    await machine.once("variables")
+    await machine.once("auth-variables")
+    process = await machine.started(SERVICES["runtime-mcp"])
+    try:
+        async with asyncio.timeout(30), aiohttp.ClientSession() as http:
+            url = f"{machine.url('runtime-mcp')}/health/ready"
+            while (status := await status_of(http, url)) is None:
+                assert process.returncode is None, machine.said("runtime-mcp")
+                await asyncio.sleep(0.1)
+        assert status == (503, "identity_unavailable")
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def status_of(http: aiohttp.ClientSession, url: str) -> tuple[int, str] | None:
+    """None where nobody listens yet."""
+    try:
+        async with http.get(url) as response:
+            return response.status, (await response.json())["status"]
+    except aiohttp.ClientConnectionError:
+        return None
 
 
 async def test_where_the_realm_has_not_come_the_api_does_not_start_without_one(

@@ -61,7 +61,8 @@ def errors(kind: type[AccessError] = AccessError) -> Iterator[type[AccessError]]
     if kind is not GatewayError and "code" in vars(kind):
         yield kind
     for child in kind.__subclasses__():
-        yield from errors(child)
+        if child.__module__.startswith("api."):
+            yield from errors(child)
 
 
 def test_the_table_of_variables_is_the_settings() -> None:
@@ -155,11 +156,14 @@ def test_the_table_of_metrics_is_what_the_service_exposes() -> None:
 
 
 def test_the_first_curl_lines_are_those_that_the_runner_prints() -> None:
-    printed = re.findall(
-        r"^curl .*$", announcement.api("http://127.0.0.1:8000", "http://127.0.0.1:1"), re.MULTILINE
+    said = announcement.everything(
+        "http://127.0.0.1:8000", "http://127.0.0.1:1", "http://127.0.0.1:8004"
     )
+    *of_the_api, of_the_tool_gateway = re.findall(r"^curl .*$", said, re.MULTILINE)
     to_try, _, _ = README.partition("## Break it")
-    assert re.findall(r"^curl .*$", to_try, re.MULTILINE) == printed
+    assert re.findall(r"^curl .*$", to_try, re.MULTILINE) == of_the_api
+    _, _, tools = README.partition("\n## The tool gateway\n")
+    assert re.findall(r"^curl .*$", tools, re.MULTILINE)[0] == of_the_tool_gateway
 
 
 def test_each_promise_of_the_gateway_has_what_holds_it_and_a_test() -> None:

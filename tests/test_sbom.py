@@ -42,7 +42,7 @@ def refused(bill: str) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("name", ["api", "gateway", "local-llm"])
+@pytest.mark.parametrize("name", ["api", "runtime-mcp", "gateway", "local-llm"])
 def test_a_bill_of_materials_has_each_locked_version_and_no_other(bills: Path, name: str) -> None:
     lock = ROOT / "requirements" / f"{name}.txt"
     parts: list[dict[str, Any]] = json.loads((bills / f"{name}.json").read_text())["components"]

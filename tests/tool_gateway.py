@@ -22,7 +22,11 @@ from marked import marked
 from runtime_mcp.main import create_app
 from runtime_mcp.settings import Settings
 
-ADA, EVE = marked("ada"), marked("eve")
+ADA, EVE, PAM, OWN, BOB = map(marked, ("ada", "eve", "pam", "own", "bob"))
+KEYS = (
+    ("ada", ADA, "acme"), ("eve", EVE, "acme"), ("pam", PAM, "acme"), ("own", OWN, "acme"),
+    ("bob", BOB, "other"),
+)  # fmt: skip
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
 
 
@@ -61,7 +65,7 @@ class Upstream:
         return server.streamable_http_app(stateless_http=True)
 
     async def _list(self, *_: Any) -> ListToolsResult:
-        names = ("echo", "hang", "large", "fails", "secret")
+        names = ("echo", "hang", "large", "fails", "secret", "seldom")
         tools = [
             Tool(name=name, description=self.description, input_schema=SCHEMA) for name in names
         ]
@@ -94,8 +98,8 @@ def settings_in(folder: Path, servers: Mapping[str, str], **more: Any) -> Settin
         servers: the upstreams' addresses, by name.
     """
     keys = [
-        {"name": name, "organisation": "acme", "sha256": hashlib.sha256(key.encode()).hexdigest()}
-        for name, key in (("ada", ADA), ("eve", EVE))
+        {"name": name, "organisation": where, "sha256": hashlib.sha256(key.encode()).hexdigest()}
+        for name, key, where in KEYS
     ]
     tools = [
         {"tool": "hello_world"},
@@ -103,10 +107,17 @@ def settings_in(folder: Path, servers: Mapping[str, str], **more: Any) -> Settin
         {"tool": "files.hang"},
         {"tool": "files.large"},
         {"tool": "files.fails"},
+        {"tool": "files.seldom", "per_minute": 2},
     ]
     limits = {"timeout_seconds": 6.0, "max_result_bytes": 100_000}
     config = {name: {"url": f"{url}/mcp"} | limits for name, url in servers.items()}
-    allowed = [{"name": "ada", "tools": tools}, {"name": "eve", "tools": [{"tool": "hello_world"}]}]
+    allowed = [
+        {"name": "ada", "tools": tools, "audit": "organisation"},
+        {"name": "eve", "tools": [{"tool": "hello_world"}]},
+        {"name": "pam", "tools": [{"tool": "hello_world"}], "audit": "project"},
+        {"name": "own", "tools": [{"tool": "hello_world"}], "audit": "own"},
+        {"name": "bob", "tools": [{"tool": "hello_world"}], "audit": "organisation"},
+    ]
     given: dict[str, Any] = {
         "allowlist_file": written(folder, "allowlist.yaml", {"agents": allowed}),
         "upstreams_file": written(folder, "upstreams.yaml", {"servers": config}),

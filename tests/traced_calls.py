@@ -147,7 +147,7 @@ def rounded(cost: Decimal | int) -> Decimal:
 
 async def until(langfuse: Langfuse, count: int) -> None:
     """Waits for that many spans, and then for one too many."""
-    for _ in range(200):
+    for _ in range(600):
         if len(langfuse.spans) >= count:
             break
         await asyncio.sleep(0.1)

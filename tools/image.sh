@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the images: `tools/image.sh [api] [gateway]`, both where none is named. Docker does it, or
+# Builds the images: `tools/image.sh [api] [gateway] [runtime-mcp]`, all where none is named. Docker does it, or
 # buildah where there is no engine (ENGINE=docker|buildah decides). Whatever pip is configured with on
 # this machine is the build's to use, as a secret that is in no layer. Prints each tag and its size.
 # TAG= is another tag than the version; BASE= is what the images stand on; EXTRAS=litellm brings the
@@ -68,9 +68,9 @@ buildah() {
 size_in_buildah() { tools/buildah.sh images --format '{{.Size}}' "$1"; }
 
 ENGINE=${ENGINE:-$(command docker info >/dev/null 2>&1 && echo docker || echo buildah)}
-if [ $# = 0 ]; then set -- api gateway; fi
+if [ $# = 0 ]; then set -- api gateway runtime-mcp; fi
 for package in "$@"; do
-  [ -d "packages/$package" ] || { say "say which: api, gateway"; exit 2; }
+  [ -d "packages/$package" ] || { say "say which: api, gateway, runtime-mcp"; exit 2; }
 done
 
 open_cache "$IMAGES" image

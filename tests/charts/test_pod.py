@@ -11,18 +11,16 @@ import yaml
 from api.server import GRACE_SECONDS, LAST_WORDS_SECONDS
 from api.settings import Settings
 from gateway.environments import OFFLINE_LITELLM
-from rendering import EXAMPLES, FETCHED_WITHIN_SECONDS, SOLUTION, Helm, Manifest, only
+from kubelet import pod
+from rendering import FETCHED_WITHIN_SECONDS, SOLUTION, Helm, examples_of, only
 from running import ROOT
 
 pytestmark = pytest.mark.timeout(FETCHED_WITHIN_SECONDS)
 
 PROVIDER_SECRETS = "provider-secrets"
-EXAMPLE = {file.stem: file for file in EXAMPLES}
+EXAMPLE = examples_of(SOLUTION)
+each_example_of_it = pytest.mark.parametrize("example", EXAMPLE.values(), ids=EXAMPLE)
 VALUES = yaml.safe_load((SOLUTION / "values.yaml").read_text())
-
-
-def pod(manifests: list[Manifest]) -> Any:
-    return only(manifests, "Deployment")["spec"]["template"]["spec"]
 
 
 def containers(spec: Any) -> dict[str, Any]:
@@ -36,7 +34,7 @@ def variables(container: Any) -> dict[str, Any]:
     return {each["name"]: each for each in container["env"]}
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+@each_example_of_it
 def test_provider_keys_are_mounted_only_into_the_gateway(helm: Helm, example: Path) -> None:
     manifests = helm.render(None, example)
     for manifest in manifests:
@@ -97,7 +95,7 @@ def test_a_shared_gateway_leaves_nothing_of_the_sidecar(helm: Helm) -> None:
     assert not [each for each in manifests if each["kind"] == "ConfigMap"]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+@each_example_of_it
 def test_no_probe_calls_a_model(helm_4: Helm, example: Path) -> None:
     allowed = {"/health/live", "/health/ready", "/health/liveliness", "/health/readiness"}
     for container in containers(pod(helm_4.render(None, example))).values():

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import yaml
 
-from rendering import EXAMPLES, FETCHED_WITHIN_SECONDS, Helm
+from rendering import FETCHED_WITHIN_SECONDS, SOLUTION, Helm, examples_of
 
 pytestmark = pytest.mark.timeout(FETCHED_WITHIN_SECONDS)
 
-EXAMPLE = {file.stem: file for file in EXAMPLES}
+EXAMPLE = examples_of(SOLUTION)
 SECRET = "sk-" + "0" * 20
 
 

@@ -10,7 +10,15 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from rendering import EXAMPLES, FETCHED_WITHIN_SECONDS, Helm, Manifest
+from rendering import (
+    EXAMPLES,
+    FETCHED_WITHIN_SECONDS,
+    SOLUTION,
+    Helm,
+    Manifest,
+    each_example,
+    examples_of,
+)
 
 pytestmark = pytest.mark.timeout(FETCHED_WITHIN_SECONDS)
 
@@ -67,10 +75,10 @@ def definition(folder: Path, manifest: Manifest) -> Any:
 
 
 @pytest.mark.parametrize("version", NEWEST)
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+@each_example
 def test_every_manifest_is_one_of_kubernetes(helm_4: Helm, example: Path, version: str) -> None:
     checked = 0
-    for manifest in helm_4.render(None, example):
+    for manifest in helm_4.having(example).render(None, example):
         if not is_custom(manifest):
             kubernetes_validate.validate(manifest, version, strict=True)
             checked += 1
@@ -78,7 +86,7 @@ def test_every_manifest_is_one_of_kubernetes(helm_4: Helm, example: Path, versio
 
 
 def test_a_field_that_does_not_exist_is_found(helm_4: Helm) -> None:
-    manifests = helm_4.render(None, EXAMPLES[0])
+    manifests = helm_4.render(None, examples_of(SOLUTION)["everything"])
     (deployment,) = (each for each in manifests if each["kind"] == "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["readyProbe"] = {}
     with pytest.raises(kubernetes_validate.ValidationError):
@@ -88,14 +96,14 @@ def test_a_field_that_does_not_exist_is_found(helm_4: Helm) -> None:
 def test_every_custom_resource_fits_its_definition(helm_4: Helm, definitions: Path) -> None:
     kinds = set()
     for example in EXAMPLES:
-        for manifest in filter(is_custom, helm_4.render(None, example)):
+        for manifest in filter(is_custom, helm_4.having(example).render(None, example)):
             jsonschema.validate(manifest, definition(definitions, manifest))
             kinds.add(manifest["kind"])
     assert kinds == {"HTTPRoute", "ServiceMonitor", "PrometheusRule", "ExternalSecret"}
 
 
 def test_a_custom_field_that_does_not_exist_is_found(helm_4: Helm, definitions: Path) -> None:
-    (everything,) = (example for example in EXAMPLES if example.stem == "everything")
+    everything = examples_of(SOLUTION)["everything"]
     (route,) = (each for each in helm_4.render(None, everything) if each["kind"] == "HTTPRoute")
     route["spec"]["rules"][0]["timeout"] = "1s"
     with pytest.raises(jsonschema.ValidationError, match="timeout"):

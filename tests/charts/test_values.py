@@ -10,9 +10,10 @@ import pytest
 import yaml
 from chart_values import documented, undocumented
 
+from rendering import CHARTS
 from running import ROOT
 
-CHARTS = [ROOT / "charts" / "em-service", *(each.parent for each in ROOT.glob("charts/*/gateway"))]
+BASE = ROOT / "charts" / "em-service"
 TYPES = {
     "string": "string",
     "integer": "integer",
@@ -21,7 +22,7 @@ TYPES = {
     "object": "object",
 }
 
-each_chart = pytest.mark.parametrize("chart", CHARTS, ids=lambda folder: folder.name)
+each_chart = pytest.mark.parametrize("chart", [BASE, *CHARTS], ids=lambda folder: folder.name)
 
 
 def at(values: Any, path: str) -> Any:
@@ -42,11 +43,18 @@ def test_every_value_has_a_comment_with_its_type(chart: Path) -> None:
         assert isinstance(at(values, row.path), is_a[row.kind]), row.path
 
 
+def aliases(chart: Path) -> list[str]:
+    """What the chart calls em-service, whose values have a schema of their own."""
+    said = yaml.safe_load((chart / "Chart.yaml").read_text())
+    return [each["alias"] for each in said.get("dependencies", [])]
+
+
 @each_chart
 def test_the_schema_knows_every_value_by_its_type(chart: Path) -> None:
     schema = json.loads((chart / "values.schema.json").read_text())
+    components = tuple(f"{alias}." for alias in aliases(chart))
     for row in documented((chart / "values.yaml").read_text()):
-        if chart != CHARTS[0] and row.path.startswith("api."):
+        if row.path.startswith(components):
             continue
         found = schema
         for name in row.path.split("."):

@@ -6,7 +6,7 @@ import pytest
 
 from gateway import parts
 from gateway.config import Config, read
-from gateway.environments import for_api, for_local_provider, for_proxy
+from gateway.environments import for_api, for_local_provider, for_proxy, for_tool_gateway
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "http://127.0.0.1:4000/v1"
@@ -64,6 +64,37 @@ def test_the_api_keeps_an_auth_mode_that_is_set(written: Config) -> None:
     environ = {"AUTH_MODE": "keycloak"}
     environment = for_api(environ, written, port=8000, gateway_url=ADDRESS, key="k")
     assert environment["AUTH_MODE"] == "keycloak"
+
+
+def test_the_tool_gateway_gets_no_secret_of_the_others(written: Config) -> None:
+    environ = ENVIRON | {"REDIS_URL": "secret-7", "OPENFGA_API_TOKEN": "secret-8"}
+    environment = tool_gateway(environ, written)
+    assert not (SECRETS.keys() | {"LANGFUSE_SECRET_KEY"}) & environment.keys()
+    assert not [value for value in environment.values() if "secret-" in value]
+    assert environment["LLM_SERVICE_URL"] == "http://127.0.0.1:8000"
+    assert (environment["HOST"], environment["PORT"]) == ("127.0.0.1", "8004")
+
+
+def test_a_run_is_recorded_in_its_own_folder_whatever_database_is_named(written: Config) -> None:
+    environment = tool_gateway(ENVIRON, written)
+    assert environment["DATABASE_URL"] == "sqlite:////run/audit.db"
+
+
+def test_the_tool_gateway_has_the_local_files_unless_others_are_named(written: Config) -> None:
+    environment = tool_gateway({"UPSTREAMS_FILE": "/mine.yaml", "ALLOWLIST_FILE": ""}, written)
+    assert environment["ALLOWLIST_FILE"] == "/local/allowlist.yaml"
+    assert environment["UPSTREAMS_FILE"] == "/mine.yaml"
+
+
+def tool_gateway(environ: dict[str, str], written: Config) -> dict[str, str]:
+    return for_tool_gateway(
+        environ,
+        written,
+        port=8004,
+        files=Path("/local"),
+        record=Path("/run/audit.db"),
+        api="http://127.0.0.1:8000",
+    )
 
 
 def test_the_proxy_gets_the_keys_its_config_refers_to_and_no_database(written: Config) -> None:

@@ -68,6 +68,20 @@ def test_two_parts_cannot_have_the_same_port() -> None:
         claim({"GATEWAY_PORT": port, "PORT": port})
 
 
+def test_the_tool_gateways_port_is_taken(tmp_path: Path, taken: int) -> None:
+    ended = gateway(
+        tmp_path,
+        *("run", "--api-python", sys.executable, "--port", str(free_port())),
+        PORT=str(free_port()),
+        TOOL_GATEWAY_PORT=str(taken),
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(
+        f"gateway: port {taken} is taken; set TOOL_GATEWAY_PORT to another"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("value", ["0", "65536", "-1", "80a", "٨٠", " 80"])
 def test_a_senseless_port_is_one_line_that_names_the_variable(value: str) -> None:
     with pytest.raises(PortError, match=r"^PORT is not a port: "):

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -21,7 +23,7 @@ def test_it_says_who_answers_each_alias(run: Run) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl to paste the lines for")
-def test_the_three_lines_to_paste_work(run: Run) -> None:
+def test_the_lines_to_paste_for_the_api_work(run: Run) -> None:
     answer = json.loads(pasted(run.to_paste("/llm/complete")))
     assert "Paris" in answer["text"]
     assert answer["project_id"] == "demo"
@@ -37,6 +39,39 @@ def test_the_three_lines_to_paste_work(run: Run) -> None:
     page = pasted(f"curl -s {test['trace_url']}")
     assert "project:demo" in page
     assert "openai/smollm2-135m-instruct" in page
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl to paste the line for")
+def test_the_line_to_paste_for_a_tool_is_answered_through_both_gateways_and_recorded(
+    run: Run,
+) -> None:
+    said = pasted(run.to_paste("/mcp"))
+    result = json.loads(said.removeprefix("event: message").strip().removeprefix("data: "))
+    answer = result["result"]["structuredContent"]
+    assert "Paris" in answer["text"]
+    assert answer["project_id"] == "demo"
+    (folder,) = (run.folder / ".run").iterdir()
+    with closing(sqlite3.connect(folder / "audit.db")) as record:
+        asked = "SELECT resource_id, intent_id IS NULL FROM audit_events ORDER BY sequence"
+        assert record.execute(asked).fetchall() == [("llm_complete", 1), ("llm_complete", 0)]
+
+
+@pytest.mark.parametrize("name", ["LLM_GATEWAY_API_KEY", "LANGFUSE_SECRET_KEY"])
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="only Linux shows another's environment")
+def test_the_tool_gateway_knows_no_secret_of_the_api(run: Run, name: str) -> None:
+    (api,) = knowing(run, " -m api ")
+    (tools,) = knowing(run, " -m runtime_mcp ")
+    assert f"{name}=" in api
+    assert f"{name}=" not in tools
+
+
+def knowing(run: Run, words: str) -> list[str]:
+    """The environments of the processes that are called so, without their leashes."""
+    return [
+        environment
+        for command, environment in processes_with(str(run.folder)).items()
+        if words in command and "gateway.leash" not in command
+    ]
 
 
 @pytest.mark.parametrize("stream", [False, True])

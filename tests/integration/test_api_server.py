@@ -13,14 +13,23 @@ import pytest
 import yaml
 
 from api_server import Cluster, applied, pod_of
-from rendering import EXAMPLES, Helm, Manifest, called, only
+from rendering import (
+    SOLUTION,
+    TOOL_GATEWAY,
+    Helm,
+    Manifest,
+    called,
+    each_chart,
+    each_example,
+    examples_of,
+    only,
+)
 
 BUILT_WITHIN_SECONDS = 900
 
 pytestmark = pytest.mark.timeout(BUILT_WITHIN_SECONDS)
 
-EXAMPLE = {file.stem: file for file in EXAMPLES}
-each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+EXAMPLE = examples_of(SOLUTION)
 
 
 def stored(cluster: Cluster, text: str) -> dict[str, Manifest]:
@@ -42,7 +51,7 @@ def workloads(manifests: list[Manifest]) -> list[Manifest]:
 def test_the_server_takes_every_manifest_and_the_same_again_changes_nothing(
     cluster: Cluster, helm_4: Helm, namespace: str, example: Path
 ) -> None:
-    manifests = helm_4.render(None, example, namespace=namespace)
+    manifests = helm_4.having(example).render(None, example, namespace=namespace)
     text = yaml.safe_dump_all(manifests)
     cluster.succeed(*applied(), said=text)
     before = stored(cluster, text)
@@ -66,7 +75,7 @@ def test_a_field_that_the_server_does_not_know_is_refused(
 def test_the_pods_of_every_workload_are_restricted_ones(
     cluster: Cluster, helm_4: Helm, namespace: str, example: Path
 ) -> None:
-    manifests = helm_4.render(None, example, namespace=namespace)
+    manifests = helm_4.having(example).render(None, example, namespace=namespace)
     cluster.succeed(*applied(), said=yaml.safe_dump_all(manifests))
     pods = [pod_of(each) for each in workloads(manifests)]
     assert pods
@@ -86,10 +95,13 @@ def test_a_pod_that_may_gain_privileges_is_refused(
     assert "allowPrivilegeEscalation != false" in said
 
 
+@each_chart
 def test_helm_upgrades_from_each_example_to_the_next_and_leaves_nothing_of_the_last(
-    cluster: Cluster, helm: Helm, namespace: str
+    cluster: Cluster, helm: Helm, namespace: str, chart: Path
 ) -> None:
-    for example in [*EXAMPLES, EXAMPLES[0]]:
+    helm = helm.of(chart)
+    first, *others = examples_of(chart).values()
+    for example in [first, *others, first]:
         helm.upgrade(cluster.config, namespace, None, example)
         there = {
             called(each)
@@ -144,11 +156,20 @@ def selectors(manifests: list[Manifest]) -> Iterator[tuple[str, str, dict[str, s
                 yield called(each), "services", spec["selector"]["matchLabels"]
 
 
-@pytest.mark.parametrize("example", ["everything", "redis", "shared"])
+@pytest.mark.parametrize(
+    ("chart", "example"),
+    [
+        (SOLUTION, "everything"),
+        (SOLUTION, "redis"),
+        (SOLUTION, "shared"),
+        (TOOL_GATEWAY, "everything"),
+        (TOOL_GATEWAY, "volume"),
+    ],
+)
 def test_what_a_manifest_selects_or_names_is_there(
-    cluster: Cluster, helm_4: Helm, namespace: str, example: str
+    cluster: Cluster, helm_4: Helm, namespace: str, chart: Path, example: str
 ) -> None:
-    manifests = helm_4.render(None, EXAMPLE[example], namespace=namespace)
+    manifests = helm_4.of(chart).render(None, examples_of(chart)[example], namespace=namespace)
     cluster.succeed(*applied(), said=yaml.safe_dump_all(manifests))
     for workload in workloads(manifests):
         cluster.succeed("create", "--filename=-", said=yaml.safe_dump(pod_of(workload)))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rendering import EXAMPLES, FETCHED_WITHIN_SECONDS, Helm
+from rendering import EXAMPLES, FETCHED_WITHIN_SECONDS, SOLUTION, Helm, example_name, examples_of
 from running import ROOT
 
 pytestmark = pytest.mark.timeout(FETCHED_WITHIN_SECONDS)
@@ -32,8 +32,9 @@ class LetOffError(ValueError):
 def written(helm: Helm, folder: Path) -> Path:
     """Each example as a release of its own: the policies of one are not for the pods of another."""
     for example in EXAMPLES:
-        manifests = helm.render(None, example, release=example.stem)
-        (folder / example.name).write_text(yaml.safe_dump_all(manifests))
+        name = example_name(example)
+        manifests = helm.having(example).render(None, example, release=name)
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump_all(manifests))
     return folder
 
 
@@ -102,7 +103,7 @@ def lines() -> list[str]:
 def test_every_manifest_of_every_example_is_looked_at(said: Any) -> None:
     results = said["results"]
     looked_at = {each["file_path"] for each in results["passed_checks"] + results["failed_checks"]}
-    assert looked_at == {f"/{example.name}" for example in EXAMPLES}
+    assert looked_at == {f"/{example_name(example)}.yaml" for example in EXAMPLES}
     assert said["summary"]["parsing_errors"] == 0
 
 
@@ -124,7 +125,7 @@ def test_nothing_is_let_off_without_a_reason(said: Any, lines: list[str]) -> Non
 def test_a_careless_release_among_the_others_is_found(
     helm_4: Helm, tmp_path: Path, lines: list[str]
 ) -> None:
-    (sidecar,) = (example for example in EXAMPLES if example.stem == "sidecar")
+    sidecar = examples_of(SOLUTION)["sidecar"]
     careless = helm_4.render(CARELESS, sidecar, release="careless")
     folder = written(helm_4, tmp_path)
     (folder / "careless.yaml").write_text(yaml.safe_dump_all(careless))

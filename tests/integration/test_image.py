@@ -1,7 +1,6 @@
 """Each image as a pod starts it: on a root that it cannot write to, as nobody; here on loopback."""
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -13,13 +12,19 @@ import pytest
 from api_process import RunningApi, running_api
 from gateway.ports import free_port
 from hearsay import heard
+from image_processes import (
+    PATH,
+    assert_nobody_with_a_root_that_is_read_only,
+    children,
+    ended,
+    first,
+    status,
+)
 from images import Image, built
 from running import MASTER_KEY, NOBODY, RunningGateway, wait_until_ready
 
 pytestmark = pytest.mark.timeout(600)
 
-PATH = {"PATH": "/usr/bin:/bin"}
-GRACE_SECONDS = 32
 PROMPT = "What is in the box?"
 
 
@@ -52,37 +57,6 @@ async def started(image: Image, folder: Path, given: dict[str, str]) -> AsyncIte
     command = image.sandboxed(*image.main, **given)
     async with running_api(folder, PATH, command) as api:
         yield api
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def first(sandbox: int) -> int:
-    """Process 1 of the sandbox, by its number outside."""
-    (bubblewrap,) = children(sandbox)
-    (found,) = children(bubblewrap)
-    return found
-
-
-def status(pid: int) -> dict[str, list[str]]:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
-
-
-async def ended(process: asyncio.subprocess.Process) -> int:
-    """The exit code after a SIGTERM to process 1."""
-    os.kill(first(process.pid), signal.SIGTERM)
-    return await asyncio.wait_for(process.wait(), GRACE_SECONDS)
-
-
-def assert_nobody_with_a_root_that_is_read_only(pid: int) -> None:
-    known = status(pid)
-    assert known["Uid"] == known["Gid"] == ["10001"] * 4
-    assert known["Groups"] == []
-    assert {int(known[which][0], 16) for which in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
-    mounts = [line.split() for line in Path(f"/proc/{pid}/mounts").read_text().splitlines()]
-    assert [options.split(",")[0] for _, where, _, options, *_ in mounts if where == "/"] == ["ro"]
 
 
 async def test_the_api_starts_as_nobody_on_a_root_that_it_cannot_write_to_and_is_healthy(

@@ -25,7 +25,7 @@ UNCHECKED = 0b01
 PROVIDERS = ("OPENAI", "ANTHROPIC", "GEMINI", "AZURE", "VERTEX", "VLLM", "GOOGLE")
 
 
-@pytest.fixture(scope="module", params=["api", "gateway"])
+@pytest.fixture(scope="module", params=["api", "gateway", "runtime-mcp"])
 def package(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

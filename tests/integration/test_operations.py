@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from api_server import Cluster, pod_of
-from rendering import EXAMPLES, Helm, only
+from rendering import SOLUTION, Helm, examples_of, only
 from running import ROOT
 
 pytestmark = pytest.mark.timeout(900)
@@ -21,7 +21,7 @@ NAMESPACE = "em-llm-access"
 DEPLOYMENT = "llm-access-api"
 NEEDS_A_NODE = ("logs", "exec")
 """What a kubelet answers: the server finds the container's node, and has no address of it."""
-(SIDECAR,) = (file for file in EXAMPLES if file.stem == "sidecar")
+SIDECAR = examples_of(SOLUTION)["sidecar"]
 
 
 def section() -> str:

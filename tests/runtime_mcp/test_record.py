@@ -3,63 +3,21 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
 from audit_writer import event
-from postgres_server import PostgresServer, running_postgres
+from postgres_server import PostgresServer
+from records import change, emptied, found_in, rows_of, without_an_end
 from running import ROOT
-from runtime_mcp.audit.database import engine_of
 from runtime_mcp.audit.events import AuditUnavailable, Outcome
 from runtime_mcp.audit.log import AuditLog
-from runtime_mcp.audit.tables import events, metadata
-from runtime_mcp.audit.verify import findings
+from runtime_mcp.audit.tables import events
 
 CALLS = 30
-
-
-async def rows_of(url: str) -> list[dict[str, Any]]:
-    engine = engine_of(url)
-    async with engine.connect() as connection:
-        asked = select(events).order_by(events.c.writer, events.c.sequence)
-        rows = [dict(row) for row in (await connection.execute(asked)).mappings()]
-    await engine.dispose()
-    return rows
-
-
-async def found_in(url: str) -> list[str]:
-    engine = engine_of(url)
-    found = [line async for line in findings(engine)]
-    await engine.dispose()
-    return found
-
-
-@pytest.fixture(scope="module")
-async def postgres() -> AsyncIterator[PostgresServer]:
-    async with running_postgres() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'audit.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return server.url
-
-
-async def emptied(url: str) -> str:
-    """The database again, without a record."""
-    engine = engine_of(url)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.drop_all)
-    await engine.dispose()
-    return url
 
 
 @pytest.fixture
@@ -78,15 +36,8 @@ async def url(database: str) -> str:
 
 async def test_calls_at_once_are_one_chain(url: str) -> None:
     rows = await rows_of(url)
-    assert [row["sequence"] for row in rows] == list(range(1, 2 * CALLS + 1))
+    assert [row["sequence"] for row in rows] == list(range(1, 2 * CALLS + 2))
     assert await found_in(url) == []
-
-
-async def change(url: str, statement: Any) -> None:
-    engine = engine_of(url)
-    async with engine.begin() as connection:
-        assert (await connection.execute(statement)).rowcount == 1
-    await engine.dispose()
 
 
 @pytest.mark.parametrize("column", ["actor_id", "timestamp", "details", "project_id", "hash"])
@@ -137,7 +88,7 @@ async def test_an_event_that_the_database_does_not_take_costs_no_other(
 
 
 async def test_an_intent_has_one_outcome(url: str) -> None:
-    first = next(row["id"] for row in await rows_of(url) if row["intent_id"] is None)
+    first = next(row["id"] for row in await rows_of(url) if row["phase"] == "intent")
     async with AuditLog(url, source_pod="test") as record:
         second = record.outcome(first, event(0), Outcome("failed"))
         others = [record.intent(event(number)) for number in range(5)]
@@ -169,12 +120,6 @@ async def test_after_a_kill_nothing_that_was_recorded_is_lost_and_every_call_has
             while await without_an_end(url):
                 await asyncio.sleep(0.1)
     assert await found_in(url) == []
-
-
-async def without_an_end(url: str) -> set[str]:
-    rows = await rows_of(url)
-    ended = {row["intent_id"] for row in rows}
-    return {row["id"] for row in rows if row["intent_id"] is None} - ended
 
 
 async def test_a_postgres_that_dies_costs_calls_and_no_events(postgres: PostgresServer) -> None:

@@ -58,8 +58,9 @@ INTERNALS = re.compile(
 
 def tree(kind: type[AccessError]) -> Iterator[type[AccessError]]:
     for subclass in kind.__subclasses__():
-        yield subclass
-        yield from tree(subclass)
+        if subclass.__module__.startswith("api."):
+            yield subclass
+            yield from tree(subclass)
 
 
 CONCRETE = [kind for kind in tree(AccessError) if kind is not GatewayError]

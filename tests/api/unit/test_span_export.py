@@ -52,7 +52,7 @@ def call(prompt: str = "Hello") -> CallSeen:
 
 
 @asynccontextmanager
-async def exporting(receiving: Receiving, to_spans: OneSpan) -> AsyncIterator[SpanExport]:
+async def exporting(receiving: Receiving, to_spans: OneSpan) -> AsyncIterator[SpanExport[CallSeen]]:
     async with SpanExport("tests", to_spans, receiving.send, Resource()) as export:
         yield export
 

@@ -8,14 +8,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Generic, Protocol, Self, TypeVar
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from api.logs import log
 from api.spans import NewSpan
-from api.watching import CallSeen
 
 QUEUE_BYTES = 16 * 1024 * 1024
 BATCH_CALLS = 64
@@ -38,15 +37,28 @@ Send = Callable[[ExportTraceServiceRequest], Awaitable[None]]
 """Raises Refused or NotNow, in bounded time."""
 
 
-class ToSpans(Protocol):
+class Seen(Protocol):
+    """What is known of a call that is over."""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it keeps in memory."""
+        ...
+
+
+SeenT = TypeVar("SeenT", bound=Seen)
+SeenT_contra = TypeVar("SeenT_contra", bound=Seen, contravariant=True)
+
+
+class ToSpans(Protocol[SeenT_contra]):
     wants_text: bool
 
-    def __call__(self, call: CallSeen, new: NewSpan) -> None:
+    def __call__(self, call: SeenT_contra, new: NewSpan) -> None:
         """Makes the spans of a call that is over."""
         ...
 
 
-class SpanExport:
+class SpanExport(Generic[SeenT]):
     """A watcher that sends each call's spans to one receiver.
 
     They are made when they are sent: many in a row take a third of the time of as many one by one,
@@ -59,7 +71,9 @@ class SpanExport:
         resource: what the spans are said to come from.
     """
 
-    def __init__(self, receiver: str, to_spans: ToSpans, send: Send, resource: Resource) -> None:
+    def __init__(
+        self, receiver: str, to_spans: ToSpans[SeenT], send: Send, resource: Resource
+    ) -> None:
         self.receiver = receiver
         self.wants_text = to_spans.wants_text
         self.sent = 0
@@ -69,7 +83,7 @@ class SpanExport:
         self._to_spans = to_spans
         self._send = send
         self._resource = resource
-        self._queue: deque[tuple[CallSeen, int]] = deque()
+        self._queue: deque[tuple[SeenT, int]] = deque()
         self._bytes = 0
         self._is_failing = False
         self._is_full = asyncio.Event()
@@ -99,7 +113,7 @@ class SpanExport:
         while self._queue and await self._send_one():
             pass
 
-    def ended(self, call: CallSeen) -> None:
+    def ended(self, call: SeenT) -> None:
         """See `Watcher.ended`."""
         size = call.size
         if self._bytes + size > QUEUE_BYTES:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from api.metrics import Metrics
     from api.redis_streams import RedisStreams
     from api.span_export import SpanExport
+    from api.watching import CallSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Parts:
     tickets: Tickets
     metrics: "Metrics"
     redis_streams: "RedisStreams | None"
-    exports: "Sequence[SpanExport]"
+    exports: "Sequence[SpanExport[CallSeen]]"
     trace_reader: TraceReader | None
 
 

@@ -18,6 +18,7 @@ from api.wire import WireLane
 if TYPE_CHECKING:
     from api.redis_streams import RedisStreams
     from api.span_export import SpanExport
+    from api.watching import CallSeen
 
 REDIS_CONNECTIONS = 50
 """Whoever finds none free waits: a thousand streams all write down their events there."""
@@ -70,13 +71,13 @@ async def identity_of(settings: Settings) -> AsyncGenerator[Identity]:
 
 
 @asynccontextmanager
-async def span_exports(settings: Settings) -> "AsyncGenerator[list[SpanExport]]":
+async def span_exports(settings: Settings) -> "AsyncGenerator[list[SpanExport[CallSeen]]]":
     """Where the spans of calls go: to Langfuse, to a collector, to both or nowhere."""
     endpoint = settings.otel_exporter_otlp_endpoint
     if not (settings.otel_enabled and settings.otel_traces_enabled):
         endpoint = None
     async with AsyncExitStack() as stack:
-        exports: list[SpanExport] = []
+        exports: list[SpanExport[CallSeen]] = []
         if settings.has_langfuse or endpoint is not None:
             from api import receivers
 

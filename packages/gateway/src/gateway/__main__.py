@@ -16,6 +16,7 @@ from gateway.supervision import Interrupted
 
 ROOT = Path(__file__).parents[4]
 CONFIG = ROOT / "charts" / "llm-access" / "gateway" / "config.yaml"
+TOOL_FILES = ROOT / "packages" / "runtime-mcp" / "local"
 
 
 def port(text: str) -> int:
@@ -27,8 +28,8 @@ def parse(arguments: list[str] | None) -> Wish | Alone | list[Path]:
     parser = argparse.ArgumentParser(prog="gateway", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="the local LLM and the gateway")
-    everything = commands.add_parser("run", help="the same, and the API in front of it")
-    everything.add_argument("--api-python", type=Path, required=True, help="has the API installed")
+    everything = commands.add_parser("run", help="the same, the API and the tool gateway")
+    everything.add_argument("--api-python", type=Path, required=True, help="has both installed")
     proxy = commands.add_parser("proxy", help="LiteLLM alone; LOCAL_LLM_URL, FAULT_MODELS_URL")
     proxy.add_argument("--host", default=LOOPBACK, help=f"the address to listen on; {LOOPBACK}")
     check = commands.add_parser("check", help="look for mistakes in a config, start nothing")
@@ -56,7 +57,7 @@ def parse(arguments: list[str] | None) -> Wish | Alone | list[Path]:
     if wish.command == "proxy":
         return Alone(configs, wish.host, wish.port)
     api_python = wish.api_python.absolute() if wish.command == "run" else None
-    return Wish(configs, wish.port, api_python, Path(".run"))
+    return Wish(configs, wish.port, api_python, TOOL_FILES, Path(".run"))
 
 
 def main(arguments: list[str] | None = None) -> int:

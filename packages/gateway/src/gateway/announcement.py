@@ -1,10 +1,19 @@
 """What the runner tells the person who started it. Every line to paste works as it is."""
 
+import json
 from collections.abc import Sequence
 
 from gateway.config import Route
 
 QUESTION = "What is the capital of France?"
+TOOL_CALL = json.dumps(
+    {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "llm_complete", "arguments": {"prompt": QUESTION}},
+    }
+)
 
 
 def say(text: str = "") -> None:
@@ -40,20 +49,25 @@ AUTH_MODE=disabled make api
 Ctrl-C stops it."""
 
 
-def api(url: str, traces: str) -> str:
+def everything(url: str, traces: str, tools: str) -> str:
     """
     Args:
         url: of the API, without a path.
         traces: where Langfuse is.
+        tools: of the tool gateway, without a path.
     """
     project = "-H 'X-Project-ID: demo'"
-    body = f"""-H 'Content-Type: application/json' -d '{{"prompt": "{QUESTION}"}}'"""
+    is_json = "-H 'Content-Type: application/json'"
+    body = f"""{is_json} -d '{{"prompt": "{QUESTION}"}}'"""
+    accept = "-H 'Accept: application/json, text/event-stream'"
     return f"""
 Ready: {url}/docs
 Traces: {traces}
+Tools: {tools}/mcp
 
 curl -s {url}/llm/complete {project} {body}
 curl -sN {url}/llm/stream {project} {body}
 curl -s {url}/llm/test {project}
+curl -s {tools}/mcp {is_json} {accept} {project} -d '{TOOL_CALL}'
 
 Ctrl-C stops everything."""

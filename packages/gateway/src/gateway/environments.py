@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.config import Config, references
@@ -27,6 +28,10 @@ TRACES = {
     "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_PROTOCOL",
     "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "OTEL_SERVICE_NAME",
 }  # fmt: skip
+SECRETS_OF_THE_API = {
+    "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "OPENFGA_API_TOKEN", "REDIS_URL",
+}  # fmt: skip
+TOOL_FILES = {"ALLOWLIST_FILE": "allowlist.yaml", "UPSTREAMS_FILE": "upstreams.yaml"}
 LOOPBACK = "127.0.0.1,localhost"
 MASTER_KEY = "LITELLM_MASTER_KEY"
 LOCAL_LLM_URL = "LOCAL_LLM_URL"
@@ -104,21 +109,56 @@ def for_api(
         key: the gateway's.
         gateway_url: OpenAI-compatible, ends in `/v1`.
     """
-    referred = {name for key, name in references(config) if key != "api_base"}
-    secrets = referred | GOOGLE | {MASTER_KEY}
-    passed = {
-        name: value
-        for name, value in environ.items()
-        if name not in secrets and not name.endswith(("_API_KEY", "_API_KEY_FILE"))
-    }
     return (
         {"AUTH_MODE": "disabled"}
-        | passed
+        | without_secrets(environ, config)
         | {
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "PYTHONUNBUFFERED": "1",
             "LLM_GATEWAY_URL": gateway_url,
             "LLM_GATEWAY_API_KEY": key,
+        }
+    )
+
+
+def without_secrets(environ: Mapping[str, str], config: Config) -> Environment:
+    """All but the secrets of the gateway, and what anybody's key is called."""
+    referred = {name for key, name in references(config) if key != "api_base"}
+    secrets = referred | GOOGLE | {MASTER_KEY}
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in secrets and not name.endswith(("_API_KEY", "_API_KEY_FILE"))
+    }
+
+
+def for_tool_gateway(
+    environ: Mapping[str, str], config: Config, *, port: int, files: Path, record: Path, api: str
+) -> Environment:
+    """Everything but the secrets of the gateway and of the API, and where its own things are.
+
+    The record is this run's, and in no database that the environment may name for something else.
+
+    Args:
+        config: the gateway's, as it was written.
+        files: a folder with an `allowlist.yaml` and an `upstreams.yaml`, where none is named.
+        record: the file of the record.
+        api: the API's address, without a path.
+    """
+    passed = without_secrets(environ, config)
+    return (
+        {"AUTH_MODE": "disabled"}
+        | {name: value for name, value in passed.items() if name not in SECRETS_OF_THE_API}
+        | {
+            variable: environ.get(variable) or str(files / name)
+            for variable, name in TOOL_FILES.items()
+        }
+        | {
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "PYTHONUNBUFFERED": "1",
+            "DATABASE_URL": f"sqlite:///{record.absolute()}",
+            "LLM_SERVICE_URL": api,
         }
     )

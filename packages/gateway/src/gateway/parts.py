@@ -122,3 +122,32 @@ def api(
         port,
         ("/health/ready",),
     )
+
+
+def tool_gateway(
+    environ: Mapping[str, str],
+    port: int,
+    written: Config,
+    python: Path,
+    *,
+    files: Path,
+    record: Path,
+    api_url: str,
+) -> Part:
+    """
+    Args:
+        written: the gateway's config with every reference to a variable.
+        python: the one that has the tool gateway, which is the API's.
+        files: the folder with its allowlist and its servers.
+        record: the file of its record.
+        api_url: without a path.
+    """
+    return Part(
+        "tool gateway",
+        [str(python), "-m", "runtime_mcp"],
+        environments.for_tool_gateway(
+            environ, written, port=port, files=files, record=record, api=api_url
+        ),
+        port,
+        ("/health/ready",),
+    )

@@ -1,4 +1,4 @@
-"""Starts the local providers, the gateway and, when asked to, the API and a Langfuse; ends all."""
+"""Starts the local providers and the gateway; when asked to, what is around it, too; ends all."""
 
 import secrets
 import time
@@ -24,13 +24,15 @@ class Wish:
     Attributes:
         configs: the gateway's config, then the overlays, in order.
         gateway_port: None for the environment's.
-        api_python: the Python that has the API, or None to run the gateway alone.
+        api_python: the Python that has the API and the tool gateway, or None for neither.
+        tool_files: the folder with the tool gateway's allowlist and servers.
         runs: gets a folder for this run.
     """
 
     configs: Sequence[Path]
     gateway_port: int | None
     api_python: Path | None
+    tool_files: Path
     runs: Path
 
 
@@ -45,7 +47,9 @@ def run(wish: Wish, environ: Mapping[str, str]) -> None:
     config = assemble(wish.configs, environ)
     gateway_port = wish.gateway_port or chosen_port(environ, "GATEWAY_PORT", 4000)
     api_port = chosen_port(environ, "PORT", 8000)
-    claim({"GATEWAY_PORT": gateway_port} | ({"PORT": api_port} if wish.api_python else {}))
+    tool_port = chosen_port(environ, "TOOL_GATEWAY_PORT", 8004)
+    around = {"PORT": api_port, "TOOL_GATEWAY_PORT": tool_port} if wish.api_python else {}
+    claim({"GATEWAY_PORT": gateway_port} | around)
 
     folder = wish.runs / str(gateway_port)
     run_folder.prepare(folder)
@@ -72,7 +76,17 @@ def run(wish: Wish, environ: Mapping[str, str]) -> None:
         api = parts.api(
             environ, api_port, config.written, wish.api_python, key=key, gateway_url=url
         )
-        chain, ready = [*behind, gateway, api], announcement.api(api.url, environ[LANGFUSE_HOST])
+        tools = parts.tool_gateway(
+            environ,
+            tool_port,
+            config.written,
+            wish.api_python,
+            files=wish.tool_files,
+            record=folder / "audit.db",
+            api_url=api.url,
+        )
+        chain = [*behind, gateway, api, tools]
+        ready = announcement.everything(api.url, environ[LANGFUSE_HOST], tools.url)
     else:
         shown = f'"${MASTER_KEY}"' if environ.get(MASTER_KEY) else key
         chain, ready = [*behind, gateway], announcement.gateway(url, shown)

@@ -1,6 +1,7 @@
 """`python -m runtime_mcp`: says in one line what is wrong with the environment, or serves."""
 
 import sys
+from types import FrameType
 
 import uvicorn
 
@@ -12,6 +13,15 @@ from runtime_mcp.main import create_app
 from runtime_mcp.settings import load_settings
 
 PROGRAM = "runtime-mcp"
+
+
+class Server(uvicorn.Server):
+    """Ends with 0 after a signal, and at once after the second."""
+
+    def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
+        """Called at each signal. uvicorn's own would end by the signal itself."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def main() -> int:
@@ -40,7 +50,7 @@ def main() -> int:
     )
     host, port = listener.getsockname()[:2]
     log.info("listening", host=host, port=port)
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])
     return 0
 
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -22,8 +22,15 @@ class _Closed(BaseModel):
 
 
 class Entry(_Closed):
+    """
+    Attributes:
+        arguments: a JSON Schema that they must satisfy.
+        per_minute: calls of an agent by this entry within any minute, in one gateway.
+    """
+
     tool: str
     arguments: dict[str, Any] | None = None
+    per_minute: int | None = Field(None, ge=1, le=1_000_000)
 
     @field_validator("tool")
     @classmethod
@@ -63,9 +70,16 @@ class Entry(_Closed):
 
 
 class Grant(_Closed):
+    """
+    Attributes:
+        organisation: where the name is one of several; None: of any.
+        audit: whose events it may read at `GET /audit`; None: nobody's.
+    """
+
     name: str = Field(pattern=r"^[A-Za-z0-9_.:@-]+\z")
     organisation: str | None = None
     tools: list[Entry]
+    audit: Literal["own", "project", "organisation"] | None = None
 
 
 class Allowlist(_Closed):

@@ -13,17 +13,20 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, CallToolResult, Tool
 
 from api.logs import log
+from api.tracing import Trace
 from runtime_mcp.agents import Agent
 from runtime_mcp.allowlist import Allowlist
 from runtime_mcp.audit.events import AuditUnavailable, NewEvent, Outcome, Status
 from runtime_mcp.audit.log import AuditLog
 from runtime_mcp.builtin_tools import HELLO, failed
 from runtime_mcp.call_events import event_of, outcome_of, told
+from runtime_mcp.call_limits import CallLimits
 from runtime_mcp.decision import Decision, decide
 from runtime_mcp.door import Caller
 from runtime_mcp.metrics import UNKNOWN, Metrics
 from runtime_mcp.offers import Asked, Offer, Offers, Result
 from runtime_mcp.refusals import denied, refusal_of
+from runtime_mcp.tool_spans import ToolCallSeen
 from runtime_mcp.upstreams.errors import UpstreamError
 
 
@@ -34,6 +37,7 @@ class Calls:
         offers: every tool that is there now.
         allowlist: the one that holds now.
         keeps_content: whether the record has the arguments and results themselves.
+        watch: is told of each call that is over.
     """
 
     offers: Offers
@@ -41,6 +45,8 @@ class Calls:
     audit: AuditLog
     metrics: Metrics
     keeps_content: bool
+    watch: Callable[[ToolCallSeen], None] | None = None
+    limits: CallLimits = field(default_factory=CallLimits)
     _finishing: set["asyncio.Task[None]"] = field(default_factory=set)
 
     def visible(self, agent: Agent) -> list[Tool]:
@@ -52,34 +58,42 @@ class Calls:
             if decide(allowlist, agent, tool.name, None).allowed
         ]
 
-    async def call(self, caller: Caller, trace_id: str, asked: Asked) -> Result:
+    async def call(self, caller: Caller, trace: Trace, asked: Asked) -> Result:
         """The result of a tool.
 
         Raises:
             MCPError: the call was not allowed, or could not be recorded; then it was not made.
         """
-        began = time.perf_counter()
+        began, started = time.time(), time.perf_counter()
         name, arguments = asked.params.name, asked.arguments
         offer = self.offers.get(name)
-        label = name if offer else UNKNOWN
-        decision = self._decided(caller, name, arguments, offer)
-        event = event_of(caller, trace_id, asked, decision, offer, keeps_content=self.keeps_content)
+        decision = await self._decided(caller, name, arguments, offer)
+        event = event_of(
+            caller, trace.trace_id, asked, decision, offer, keeps_content=self.keeps_content
+        )
+
+        def over(outcome: str, **said: Any) -> None:
+            seconds = time.perf_counter() - started
+            label = name if offer else UNKNOWN
+            self.metrics.called(label, outcome, seconds)
+            log.info("tool_call", **told(event), outcome=outcome, seconds=round(seconds, 4), **said)
+            if self.watch is not None:
+                self.watch(ToolCallSeen(event, trace, label, outcome, began, seconds))
+
         try:
             if offer is None or not decision.allowed:
                 await self.audit.denied(event, decision.reason, decision.detail)
-                self.metrics.called(label, decision.reason, time.perf_counter() - began)
-                log.info("tool_call_denied", **told(event), reason=decision.detail)
+                over(decision.reason, reason=decision.detail)
                 raise refusal_of(name, decision)
             intent = await self.audit.intent(event)
         except AuditUnavailable as error:
-            self.metrics.called(label, "audit_unavailable", time.perf_counter() - began)
-            log.error("tool_call_not_recorded", **told(event), reason=str(error))
+            over("audit_unavailable", reason=str(error))
             raise MCPError(
                 INTERNAL_ERROR, "The call cannot be recorded now, and so it was not made."
             ) from None
-        return await self._made(offer, event, intent, asked, began)
+        return await self._made(offer, event, intent, asked, over)
 
-    def _decided(
+    async def _decided(
         self, caller: Caller, name: str, arguments: dict[str, Any], offer: Offer | None
     ) -> Decision:
         decision = decide(self.allowlist(), caller.agent, name, arguments)
@@ -89,33 +103,33 @@ class Calls:
             return denied(decision, "not_offered", "no upstream offers it now")
         if caller.project is None and name != HELLO:
             return denied(decision, "project_missing", "no X-Project-ID")
+        if decision.entry is not None:
+            wait = await self.limits.wait(caller.agent, decision.entry)
+            if wait is not None:
+                return denied(decision, "too_often", f"again in {wait} s")
         return decision
 
     async def _made(
-        self,
-        offer: Offer,
-        event: NewEvent,
-        intent: str,
-        asked: Asked,
-        began: float,
+        self, offer: Offer, event: NewEvent, intent: str, asked: Asked, over: Callable[..., None]
     ) -> Result:
         started = time.perf_counter()
         status: Status = "failed"
         error: str | None = "cancelled"
+        said: dict[str, str] = {}
         result: Result | None = None
         try:
             result = await offer.make(asked)
             refused = isinstance(result, CallToolResult) and result.is_error
             status, error = ("failed", "tool_error") if refused else ("succeeded", None)
         except UpstreamError as failure:
-            error = failure.code
-            log.warning("tool_call_failed", **told(event), reason=failure.reason)
+            error, said = failure.code, {"reason": failure.reason}
             result = failed(failure.detail, failure.code)
         except MCPError as failure:
             error = f"protocol_error {failure.error.code}"
+            said = {"reason": f"{failure.error.code}: {failure.error.message[:300]}"}
             raise
         except Exception as failure:
-            error = type(failure).__name__
+            error, said = type(failure).__name__, {"reason": str(failure)[:300]}
             raise
         finally:
             # A caller that went away ends this task; what was called is recorded all the same.
@@ -123,8 +137,8 @@ class Calls:
             finishing = asyncio.create_task(self._recorded(intent, outcome, event))
             self._finishing.add(finishing)
             finishing.add_done_callback(self._finishing.discard)
+            over((error or status).partition(" ")[0], **said)
             await asyncio.shield(finishing)
-            self.metrics.called(event.tool, status, time.perf_counter() - began)
         return result
 
     async def _recorded(self, intent: str, outcome: Outcome, event: NewEvent) -> None:

@@ -1,18 +1,28 @@
-"""`runtime-mcp audit verify`: whether the record of `DATABASE_URL` is whole."""
+"""`runtime-mcp audit`: whether the record of `DATABASE_URL` is whole, and what comes into it."""
 
 import asyncio
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Any
 
+import msgspec
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from runtime_mcp.audit.database import engine_of
-from runtime_mcp.audit.verify import findings
+from runtime_mcp.audit.following import follow
+from runtime_mcp.audit.verify import Head, findings, open_calls
+
+CANNOT_BE_READ = 2
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 audit = typer.Typer(no_args_is_help=True)
 app.add_typer(audit, name="audit", help="The record of tool calls.")
 Database = Annotated[str, typer.Option(envvar="DATABASE_URL", help="sqlite:///… or postgresql://…")]
+Key = Annotated[str, typer.Option(envvar="AUDIT_CHAIN_KEY", help="That the chains are made with.")]
+Heads = Annotated[
+    list[str], typer.Option("--head", help="<writer>:<sequence>:<hash>, as the log has it.")
+]
 
 
 @audit.callback()
@@ -21,20 +31,74 @@ def record() -> None:
 
 
 @audit.command()
-def verify(database_url: Database) -> None:
-    """Find what was changed, and what is missing. Exit code 1: something is."""
-    sys.exit(asyncio.run(verified(database_url)))
+def verify(database_url: Database, audit_chain_key: Key = "", head: Heads = []) -> None:  # noqa: B006
+    """Find what was changed, and what is missing. Exit code 1: something is; 2: cannot be read."""
+    key = audit_chain_key.encode()
+    sys.exit(read(verified(database_url, key, [head_of(each) for each in head])))
 
 
-async def verified(database_url: str) -> int:
+@audit.command()
+def tail(
+    database_url: Database,
+    last: Annotated[int, typer.Option("--last", "-n", min=0, help="Events before the new.")] = 10,
+    follows: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for new.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="All of each event.")] = False,
+) -> None:
+    """Watch the events as they are recorded. Ctrl-C ends it."""
+    with suppress(KeyboardInterrupt):
+        sys.exit(read(told(database_url, last, follows=follows, as_json=as_json)))
+
+
+async def verified(database_url: str, key: bytes, heads: list[Head]) -> int:
     engine = engine_of(database_url)
     wrong = 0
-    async for line in findings(engine):
-        sys.stdout.write(f"{line}\n")
-        wrong += 1
-    await engine.dispose()
+    try:
+        async for line in findings(engine, key=key, heads=heads):
+            sys.stdout.write(f"{line}\n")
+            wrong += 1
+        under_way = await open_calls(engine)
+    finally:
+        await engine.dispose()
+    if under_way:
+        sys.stdout.write(f"{under_way} calls have no outcome yet: a gateway will say of each.\n")
     sys.stdout.write(f"{wrong} findings\n" if wrong else "The record is whole.\n")
     return 1 if wrong else 0
+
+
+async def told(database_url: str, last: int, *, follows: bool, as_json: bool) -> int:
+    engine = engine_of(database_url)
+    try:
+        async for event in follow(engine, last, ends=not follows):
+            line = msgspec.json.encode(event).decode() if as_json else line_of(event)
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+    finally:
+        await engine.dispose()
+    return 0
+
+
+def read(work: Any) -> int:
+    """The exit code of work that reads a record; where there is none, one line says so."""
+    try:
+        return int(asyncio.run(work))
+    except (SQLAlchemyError, OSError, ValueError) as error:
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        sys.stderr.write(f"runtime-mcp: the record cannot be read: {said}\n")
+        return CANNOT_BE_READ
+
+
+def line_of(event: dict[str, Any]) -> str:
+    details = event["details"]
+    said = details.get("status") or details.get("reason") or ""
+    reason = details.get("error") or details.get("detail") or ""
+    whose = f"{event['org_id']}/{event['project_id'] or '-'}"
+    words = (event["timestamp"], details["phase"], event["resource_id"], event["actor_id"], whose)
+    return "  ".join(word for word in (*words, said, reason) if word)
+
+
+def head_of(said: str) -> Head:
+    writer, sequence, digest = said.split(":")
+    return writer, int(sequence), digest
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from referencing.exceptions import Unresolvable
 
 from runtime_mcp.agents import Agent
-from runtime_mcp.allowlist import Allowlist
+from runtime_mcp.allowlist import Allowlist, Entry, Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,8 @@ class Decision:
     reason: str
     detail: str
     revision: str
+    entry: Entry | None = None
+    """That allowed it."""
 
 
 def decide(
@@ -23,14 +25,9 @@ def decide(
 ) -> Decision:
     """Arguments None: whether the agent may see the tool at all."""
     revision = allowlist.revision
-    grants = [
-        grant
-        for grant in allowlist.agents
-        if grant.name == agent.name and grant.organisation in (None, agent.organisation)
-    ]
-    if not grants:
+    grant = grant_of(allowlist, agent)
+    if grant is None:
         return Decision(False, "unknown_agent", "the agent is not listed", revision)
-    grant = max(grants, key=lambda one: one.organisation is not None)
     entries = [entry for entry in grant.tools if entry.fits(tool)]
     if not entries:
         return Decision(False, "not_listed", "no entry of the agent fits the tool", revision)
@@ -42,4 +39,14 @@ def decide(
             fits = False
         if not fits:
             return Decision(False, "arguments", f"arguments do not satisfy {entry.tool}", revision)
-    return Decision(True, "allowed", f"by {entry.tool}", revision)
+    return Decision(True, "allowed", f"by {entry.tool}", revision, entry)
+
+
+def grant_of(allowlist: Allowlist, agent: Agent) -> Grant | None:
+    """What this agent may do: of two grants of its name, that of its organisation."""
+    grants = [
+        grant
+        for grant in allowlist.agents
+        if grant.name == agent.name and grant.organisation in (None, agent.organisation)
+    ]
+    return max(grants, key=lambda one: one.organisation is not None, default=None)

@@ -16,7 +16,7 @@ from api.tracing import Trace
 from runtime_mcp.agents import Agent
 from runtime_mcp.state import Parts
 
-FORWARDED = ("authorization", "x-project-id", "traceparent")
+FORWARDED = ("authorization", "x-project-id")
 PUBLIC = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 
 
@@ -42,9 +42,10 @@ def trace_of(request: Request) -> Trace:
     return cast(Trace, request.state.trace)
 
 
-def forwarded(headers: Headers) -> dict[str, str]:
-    """What of a caller's headers goes on to the tool: who calls and for which project."""
-    return {name: headers[name] for name in FORWARDED if name in headers}
+def forwarded(headers: Headers, trace: Trace) -> dict[str, str]:
+    """What goes on to the tool: who calls and for which project, as it came, and our trace."""
+    kept = {name: headers[name] for name in FORWARDED if name in headers}
+    return kept | {"traceparent": trace.traceparent}
 
 
 class Door:

@@ -40,5 +40,6 @@ async def metrics(request: Request) -> Response:
     """What happened here, in the form of the request's Accept."""
     parts: Parts = request.state.parts
     parts.metrics.upstreams((each.name, each.up) for each in parts.upstreams.states())
+    parts.metrics.exports.look(parts.exports)
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return Response(encode(parts.metrics.registry), media_type=content_type)

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.exceptions import HTTPException
@@ -14,7 +15,7 @@ from api.errors import AccessError
 from api.middleware import RequestContext
 from api.problems import handle
 from api.redaction import keep_out_all
-from runtime_mcp import health
+from runtime_mcp import audit_routes, health
 from runtime_mcp.door import Door
 from runtime_mcp.server import mcp_server
 from runtime_mcp.settings import Settings
@@ -44,10 +45,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(Door)
     app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
-    for kind in (AccessError, HTTPException):
+    for kind in (AccessError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
     app.router.routes.append(Route("/mcp", endpoint=StreamableHTTPASGIApp(mcp)))
     app.include_router(health.router)
+    app.include_router(audit_routes.router)
     return app
 
 

@@ -11,6 +11,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from api.export_metrics import ExportMetrics
+
 UNKNOWN = "unknown"
 """The label of every tool that is not offered: a caller's word makes no series."""
 
@@ -48,6 +50,8 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.exports = ExportMetrics(self.registry)
+
     def refused(self, code: str) -> None:
         """One request that a problem was the answer to."""
         self._refused.labels(code).inc()
@@ -57,7 +61,7 @@ class Metrics:
 
         Args:
             tool: of those that are offered, or `UNKNOWN`.
-            outcome: `succeeded`, `failed`, or why it was denied.
+            outcome: `succeeded`, or why not: of a few words.
         """
         self._calls.labels(tool, outcome).inc()
         self._seconds.labels(tool).observe(seconds)

@@ -1,7 +1,7 @@
 """What an agent is told of a call that is not made: no more than of a tool that is not there."""
 
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS
+from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 
 from runtime_mcp.decision import Decision
 
@@ -20,6 +20,9 @@ def refusal_of(name: str, decision: Decision) -> MCPError:
         case "project_missing":
             data = {"code": "project_missing"}
             return MCPError(INVALID_PARAMS, "Say the project in the header X-Project-ID.", data)
+        case "too_often":
+            data = {"code": "rate_limited"}
+            return MCPError(INVALID_REQUEST, f"Called too often: {decision.detail}.", data)
         case _:
             return MCPError(INVALID_PARAMS, f"Unknown tool: {shown(name)}")
 

@@ -48,8 +48,11 @@ async def call_tool(
     request = request_of(context)
     calls: Calls = request.state.parts.calls
     caller = caller_of(request)
-    asked = Asked(params, caller.agent.name, forwarded(request.headers), client_side(context))
-    return await calls.call(caller, trace_of(request).trace_id, asked)
+    trace = trace_of(request)
+    asked = Asked(
+        params, caller.agent.name, forwarded(request.headers, trace), client_side(context)
+    )
+    return await calls.call(caller, trace, asked)
 
 
 def client_side(context: Context) -> OnBehalf:

@@ -16,10 +16,19 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.addresses import is_loopback
-from api.setting_values import certificates_of, http_url, set_with_keycloak, unless_empty
+from api.setting_values import (
+    certificates_of,
+    headers_of_otlp,
+    http_url,
+    set_with_keycloak,
+    unless_empty,
+)
 from api.starting import loaded
 
 Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
+
+
+SHORTEST_KEY = 32
 
 
 def readable(value: Path) -> Path:
@@ -41,6 +50,12 @@ def reachable_by_whom(value: str, info: ValidationInfo) -> str:
         raise ValueError(
             "AUTH_MODE=disabled makes all who reach this address one agent; keep to 127.0.0.1"
         )
+    return value
+
+
+def long_enough(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and len(value.get_secret_value()) < SHORTEST_KEY:
+        raise ValueError(f"has fewer than {SHORTEST_KEY} characters")
     return value
 
 
@@ -67,9 +82,24 @@ class Settings(BaseSettings):
         "sqlite:///audit.db"
     )
     audit_capture_content: bool = False
+    audit_retention_days: int = Field(365, ge=30, le=3650)
+    audit_chain_key: Annotated[
+        SecretStr | None, BeforeValidator(unless_empty), AfterValidator(long_enough)
+    ] = None
     llm_service_url: Url = None
     tool_timeout_seconds: float = Field(60, gt=0, allow_inf_nan=False)
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024)
+    otel_enabled: bool = True
+    otel_traces_enabled: bool = True
+    otel_exporter_otlp_endpoint: Url = None
+    otel_exporter_otlp_protocol: Annotated[
+        Literal["grpc", "http/protobuf"] | None, BeforeValidator(unless_empty)
+    ] = None
+    otel_exporter_otlp_headers: Annotated[
+        SecretStr | None, BeforeValidator(unless_empty), AfterValidator(headers_of_otlp)
+    ] = None
+    otel_service_name: str = "em-runtime-mcp"
+    otel_trace_sample_rate: float = Field(1, ge=0, le=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     host: Annotated[str, Field(min_length=1), AfterValidator(reachable_by_whom)] = "127.0.0.1"
     port: int = Field(8004, ge=0, le=65535)

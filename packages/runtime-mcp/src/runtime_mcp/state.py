@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from api.span_export import SpanExport
     from runtime_mcp.agents import Agents
     from runtime_mcp.audit.log import AuditLog
     from runtime_mcp.calls import Calls
     from runtime_mcp.metrics import Metrics
     from runtime_mcp.settings import Settings
+    from runtime_mcp.tool_spans import ToolCallSeen
     from runtime_mcp.upstreams.upstreams import Upstreams
 
 
@@ -22,6 +26,7 @@ class Parts:
     audit: "AuditLog"
     upstreams: "Upstreams"
     metrics: "Metrics"
+    exports: "Sequence[SpanExport[ToolCallSeen]]"
 
 
 class State(TypedDict):

@@ -15,6 +15,7 @@ from runtime_mcp.metrics import Metrics
 from runtime_mcp.offers import Offers
 from runtime_mcp.settings import Settings
 from runtime_mcp.state import Parts
+from runtime_mcp.tracing import spans_of_calls
 from runtime_mcp.upstreams.config import parse
 from runtime_mcp.upstreams.upstreams import Upstreams
 from runtime_mcp.watched_file import WatchedFile
@@ -33,8 +34,17 @@ async def parts_of(settings: Settings) -> AsyncGenerator[Parts]:
                 LlmService(settings.llm_service_url, settings.tool_timeout_seconds)
             )
         url = settings.database_url.get_secret_value()
-        audit = await enter(AuditLog(url, source_pod=platform.node()))
+        key = settings.audit_chain_key
+        audit = await enter(
+            AuditLog(
+                url,
+                source_pod=platform.node(),
+                retention_days=settings.audit_retention_days,
+                key=key.get_secret_value().encode() if key else b"",
+            )
+        )
         metrics = Metrics()
+        export = await enter(spans_of_calls(settings))
         yield Parts(
             settings=settings,
             agents=await enter(agents_of(settings)),
@@ -44,10 +54,12 @@ async def parts_of(settings: Settings) -> AsyncGenerator[Parts]:
                 audit=audit,
                 metrics=metrics,
                 keeps_content=settings.audit_capture_content,
+                watch=export.ended if export is not None else None,
             ),
             audit=audit,
             upstreams=upstreams,
             metrics=metrics,
+            exports=[export] if export is not None else [],
         )
 
 

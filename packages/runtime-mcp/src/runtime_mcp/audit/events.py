@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["succeeded", "failed", "denied", "unknown"]
+Status = Literal["succeeded", "failed"]
+Phase = Literal["intent", "denied", "outcome", "unknown", "started", "anchored", "retained"]
+"""`unknown`: the outcome of a call whose gateway ended. The last three are of the record itself."""
 
 
 class AuditUnavailable(Exception):
@@ -37,7 +39,7 @@ class Outcome:
     """How a call ended.
 
     Attributes:
-        error: why it failed or was denied, as a short code.
+        error: why it failed, as a short code.
         result: the JSON of the result; None unless content is kept.
     """
 

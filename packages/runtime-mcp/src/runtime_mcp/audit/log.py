@@ -1,36 +1,29 @@
-"""The writer of the record: what it says is recorded is committed, in order, in one chain.
-
-Events of calls that run at the same time share a commit. Where a commit's answer was lost, the
-database is asked what it has before anything more is written.
-"""
+"""The record of tool calls, as the gateway writes it, and what keeps it whole meanwhile."""
 
 import asyncio
-import secrets
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import delete, insert, select, update
 
 from api.logs import log
-from runtime_mcp.audit.chain import START, link
+from runtime_mcp.audit.anchors import Heads, heads
 from runtime_mcp.audit.database import engine_of
 from runtime_mcp.audit.events import AuditUnavailable, NewEvent, Outcome
-from runtime_mcp.audit.recovery import GONE_SECONDS, HEARTBEAT_SECONDS, abandoned
-from runtime_mcp.audit.rows import (
-    Row,
-    denied_row,
-    intent_row,
-    outcome_row,
-    stamp,
-    unknown_row,
-)
-from runtime_mcp.audit.tables import events, metadata, writers
+from runtime_mcp.audit.migrate import migrate
+from runtime_mcp.audit.recovery import GONE_SECONDS, Presence, abandoned, unsettled
+from runtime_mcp.audit.retention import outdated, remove, removed_so_far, still_named
+from runtime_mcp.audit.rows import denied_row, intent_row, outcome_row, record_row, unknown_row
+from runtime_mcp.audit.tables import writers
+from runtime_mcp.audit.writer import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Writer, said
 
-MOST_AT_ONCE = 200
-MOST_WAITING = 10_000
 PATIENCE_SECONDS = 5.0
+HEARTBEAT_SECONDS = 5.0
+SAY_HEAD_SECONDS = 60.0
+RETENTION_SECONDS = 3600.0
 
 
 class AuditLog:
@@ -39,7 +32,9 @@ class AuditLog:
         url: of the database.
         source_pod: the name of this machine, or of its pod.
         patience: seconds that a call waits for its event to be committed.
-        gone: seconds after which a writer that was not seen has ended.
+        gone: seconds after which a writer that went silent has ended.
+        retention_days: after which events are removed.
+        key: of the chain's hashes.
     """
 
     def __init__(
@@ -49,32 +44,35 @@ class AuditLog:
         source_pod: str,
         patience: float = PATIENCE_SECONDS,
         gone: float = GONE_SECONDS,
+        retention_days: int = 365,
+        key: bytes = b"",
     ) -> None:
-        self._gone = gone
-        self._engine = engine_of(url)
+        self.engine = engine_of(url)
         self._pod = source_pod
         self._patience = patience
-        self._writer = secrets.token_hex(16)
-        self._head = (0, START)
-        self._is_sure = True
-        self._waiting: asyncio.Queue[tuple[Row, asyncio.Future[None]]] = asyncio.Queue(MOST_WAITING)
+        self._days = retention_days
+        self._presence = Presence(gone)
+        self._beat_every = min(HEARTBEAT_SECONDS, max(gone / 4, 0.05))
+        self._writer = Writer(self.engine, source_pod=source_pod, patience=patience, key=key)
+        self._is_open = False
+        self._said_head = self._writer.head
 
     async def __aenter__(self) -> Self:
-        async with self._engine.begin() as connection:
-            await connection.run_sync(metadata.create_all)
-            await connection.execute(
-                insert(writers).values(self._seen() | {"writer": self._writer})
-            )
-        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._beat())]
+        self._task = asyncio.create_task(self._run())
         return self
 
     async def __aexit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.wait(self._tasks)
-        await self._engine.dispose()
+        if self._is_open:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._patience):
+                    await self._writer.drained()
+                    await self._seen(ended=True)
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        await self._say_head()
+        await self.engine.dispose()
 
     async def intent(self, event: NewEvent) -> str:
         """The id of the event, once it is committed.
@@ -82,113 +80,112 @@ class AuditLog:
         Raises:
             AuditUnavailable: it is not known to be.
         """
-        return await self._recorded(intent_row(event))
+        return await self._writer.write(intent_row(event))
 
     async def denied(self, event: NewEvent, reason: str, detail: str) -> str:
         """As `intent`, for a call that is not made."""
-        return await self._recorded(denied_row(event, reason, detail))
+        return await self._writer.write(denied_row(event, reason, detail))
 
     async def outcome(self, intent: str, event: NewEvent, outcome: Outcome) -> str:
-        """As `intent`, for how the call of an intent ended."""
-        return await self._recorded(outcome_row(intent, event, outcome))
+        """As `intent`, for how the call of an intent ended; it is written even if this fails."""
+        return await self._writer.write(outcome_row(intent, event, outcome), is_owed=True)
 
     async def is_ready(self) -> bool:
-        """Whether the database answers."""
+        """Whether events are written: the writer runs, and the database answers."""
+        if not self._is_open or self._writing.done():
+            return False
         try:
-            async with asyncio.timeout(self._patience), self._engine.connect() as connection:
+            async with asyncio.timeout(self._patience), self.engine.connect() as connection:
                 await connection.execute(select(writers.c.writer).limit(1))
-        except (SQLAlchemyError, OSError, TimeoutError):
+        except Exception:  # noqa: BLE001 - whatever it is, it does not answer
             return False
         return True
 
-    async def _recorded(self, row: Row) -> str:
-        row |= stamp(self._pod)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        try:
-            self._waiting.put_nowait((row, done))
-            async with asyncio.timeout(self._patience):
-                await done
-        except asyncio.QueueFull:
-            raise AuditUnavailable(f"{MOST_WAITING} events wait already") from None
-        except TimeoutError:
-            raise AuditUnavailable(f"not committed within {self._patience:g} s") from None
-        return str(row["id"])
+    async def _run(self) -> None:
+        """Opens the record, however long the database takes to be there, and keeps it."""
+        ends = await self._until_open()
+        async with asyncio.TaskGroup() as tasks:
+            self._writing = tasks.create_task(self._writer.run())
+            with suppress(AuditUnavailable):
+                await self._writer.write(record_row("started", {"heads": ends}), is_owed=True)
+            self._is_open = True
+            tasks.create_task(every(self._beat_every, self._beat, "audit_heartbeat_missed"))
+            tasks.create_task(every(RETENTION_SECONDS, self._retain, "audit_retention_failed"))
+            tasks.create_task(every(SAY_HEAD_SECONDS, self._say_head, "audit_head_failed"))
 
-    async def _write(self) -> None:
+    async def _until_open(self) -> Heads:
+        """Where the chains of the others end."""
+        pause = FIRST_PAUSE_SECONDS
         while True:
-            batch = [await self._waiting.get()]
-            while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
-                batch.append(self._waiting.get_nowait())
-            # Who has given up by now was told that nothing was recorded, and has called nothing.
-            batch = [(row, done) for row, done in batch if not done.done()]
-            if batch:
-                await self._commit(batch)
+            try:
+                await migrate(self.engine)
+                ends = await heads(self.engine, self._writer.name)
+                await self._enrol()
+            except Exception as error:  # noqa: BLE001 - not ready until it is mended, and says why
+                log.error("audit_not_open", reason=said(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            else:
+                return ends
 
-    async def _commit(self, batch: list[tuple[Row, "asyncio.Future[None]"]]) -> None:
-        try:
-            if not self._is_sure:
-                await self._look_at_the_head()
-            await self._insert([row for row, _ in batch])
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            self._is_sure = False
-            if (
-                len(batch) > 1
-                and isinstance(error, DBAPIError)
-                and not error.connection_invalidated
-            ):
-                # One of them is not taken, as an outcome that is there already; the others are.
-                for each in batch:
-                    await self._commit([each])
-                return
-            log.error(
-                "audit_not_written", events=len(batch), reason=f"{type(error).__name__}: {error}"
-            )
-            failure: AuditUnavailable | None = AuditUnavailable(type(error).__name__)
-        else:
-            failure = None
-        for _, done in batch:
-            if not done.done():
-                done.set_result(None) if failure is None else done.set_exception(failure)
+    async def _enrol(self) -> None:
+        here = {"writer": self._writer.name, "source_pod": self._pod, "seen_at": time.time()}
+        async with self.engine.begin() as connection:
+            mine = delete(writers).where(writers.c.writer == self._writer.name)
+            await connection.execute(mine)
+            await connection.execute(insert(writers).values(**here, ended=False, settled=False))
 
-    async def _insert(self, rows: list[Row]) -> None:
-        sequence, previous = self._head
-        for row in rows:
-            sequence += 1
-            row |= {"writer": self._writer, "sequence": sequence, "previous_hash": previous}
-            row["hash"] = previous = link(row)
-        async with asyncio.timeout(self._patience), self._engine.begin() as connection:
-            await connection.execute(insert(events), rows)
-        self._head = (sequence, previous)
-
-    async def _look_at_the_head(self) -> None:
-        """Where the chain ends, after a commit of which nobody knows whether it was one."""
-        last = (
-            select(events.c.sequence, events.c.hash)
-            .where(events.c.writer == self._writer)
-            .order_by(events.c.sequence.desc())
-            .limit(1)
-        )
-        async with asyncio.timeout(self._patience), self._engine.connect() as connection:
-            found = (await connection.execute(last)).first()
-        self._head = (0, START) if found is None else (found.sequence, found.hash)
-        self._is_sure = True
-
-    def _seen(self) -> Row:
-        return {"seen_at": time.time(), "source_pod": self._pod}
+    async def _seen(self, *, ended: bool = False) -> None:
+        """Says that this writer lives, or that it ends."""
+        mine = update(writers).where(writers.c.writer == self._writer.name)
+        async with self.engine.begin() as connection:
+            await connection.execute(mine.values(seen_at=time.time(), ended=ended))
 
     async def _beat(self) -> None:
         """Says that this writer lives, and ends what those that do not have left open."""
-        while True:
-            try:
-                async with self._engine.begin() as connection:
-                    here = writers.c.writer == self._writer
-                    await connection.execute(update(writers).where(here).values(self._seen()))
-                for intent in await abandoned(self._engine, self._gone):
-                    await self._end(intent)
-            except (SQLAlchemyError, OSError, TimeoutError, AuditUnavailable) as error:
-                log.warning("audit_heartbeat_missed", reason=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+        try:
+            await self._seen()
+            others = await unsettled(self.engine, self._writer.name)
+        except Exception:
+            self._presence.unseen()
+            raise
+        ends = await heads(self.engine, self._writer.name)
+        for writer in self._presence.ended(others):
+            while intents := await abandoned(self.engine, writer):
+                rows = [self._writer.write(unknown_row(intent)) for intent in intents]
+                await asyncio.gather(*rows)
+            if writer in ends:
+                await self._writer.write(record_row("anchored", {"heads": {writer: ends[writer]}}))
+            await self._settle(writer)
 
-    async def _end(self, intent: Row) -> None:
-        """The outcome of a call whose gateway ended before it could say how it went."""
-        await self._recorded(unknown_row(intent))
+    async def _settle(self, writer: str) -> None:
+        async with self.engine.begin() as connection:
+            that = update(writers).where(writers.c.writer == writer)
+            await connection.execute(that.values(settled=True))
+
+    async def _retain(self) -> None:
+        old = await outdated(self.engine, self._days)
+        if not old:
+            return
+        named = await still_named(self.engine)
+        known = await removed_so_far(self.engine) | old
+        removed = {writer: head for writer, head in known.items() if writer in named}
+        await self._writer.write(record_row("retained", {"days": self._days, "removed": removed}))
+        log.info("audit_events_removed", events=await remove(self.engine, old), days=self._days)
+
+    async def _say_head(self) -> None:
+        """What the end of this chain is, kept outside the database: with the logs."""
+        if self._writer.head == self._said_head:
+            return
+        self._said_head = sequence, digest = self._writer.head
+        log.info("audit_head", writer=self._writer.name, sequence=sequence, hash=digest)
+
+
+async def every(seconds: float, work: Callable[[], Awaitable[None]], failed: str) -> None:
+    """Does it again and again; a failure is a line in the log, and no end."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - the next time may go well
+            log.warning(failed, reason=said(error))
+        await asyncio.sleep(seconds)

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Float,
     Index,
@@ -30,15 +31,18 @@ events = Table(
     Column("project_id", String(128)),
     Column("trace_id", String(32)),
     Column("details", JSON, nullable=False),
-    Column("allowlist_revision", String(64), nullable=False),
-    # An outcome names its intent, and no intent has two.
-    Column("intent_id", String(32), unique=True),
+    Column("phase", String(16), nullable=False),
+    Column("allowlist_revision", String(64)),
+    # An outcome names its intent; none has two, but one may come after an `unknown`.
+    Column("intent_id", String(32)),
     Column("writer", String(32), nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("previous_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
-    UniqueConstraint("writer", "sequence"),
+    UniqueConstraint("intent_id", "phase", name="audit_events_one_outcome"),
+    UniqueConstraint("writer", "sequence", name="audit_events_one_chain"),
     Index("audit_events_by_time", "org_id", "timestamp"),
+    Index("audit_events_by_age", "timestamp"),
 )
 
 writers = Table(
@@ -47,4 +51,8 @@ writers = Table(
     Column("writer", String(32), primary_key=True),
     Column("source_pod", String(256), nullable=False),
     Column("seen_at", Float, nullable=False),
+    # It said that it ends.
+    Column("ended", Boolean, nullable=False),
+    # It has ended, and each of its calls has an outcome.
+    Column("settled", Boolean, nullable=False),
 )

@@ -1,41 +1,124 @@
-"""Whether the record is whole: no chain has a gap or an edit, every outcome has its intent."""
+"""Whether the record is whole: no gap, edit or lost end of a chain, no outcome without intent."""
 
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import RowMapping, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from runtime_mcp.audit.anchors import ANCHORS, heads_in
 from runtime_mcp.audit.chain import START, link
+from runtime_mcp.audit.retention import removed_so_far
 from runtime_mcp.audit.tables import events
 
 ROWS_AT_ONCE = 1000
+Head = tuple[str, int, str]
+"""A writer, a sequence, and the hash of that event."""
 
 
-async def findings(engine: AsyncEngine) -> AsyncIterator[str]:
-    """A line for each thing that is wrong; none for a record that is whole."""
-    every = select(events).order_by(events.c.writer, events.c.sequence)
-    writer, sequence, previous = "", 0, START
+async def findings(
+    engine: AsyncEngine, *, key: bytes = b"", heads: Iterable[Head] = ()
+) -> AsyncIterator[str]:
+    """A line for each thing that is wrong; none for a record that is whole.
+
+    Args:
+        key: that the hashes were made with.
+        heads: that were kept elsewhere, as in the log.
+
+    Raises:
+        SQLAlchemyError, OSError: the database does not answer, or has no record.
+    """
+    removed = await removed_so_far(engine)
     async with engine.connect() as connection:
+        told = await told_heads(connection)
+        for writer, sequence, digest in heads:
+            told[writer][sequence] = digest
+        every = select(events).order_by(events.c.writer, events.c.sequence)
         rows = await connection.stream(every.execution_options(yield_per=ROWS_AT_ONCE))
+        chain = Chain("", 0, START)
         async for row in rows.mappings():
-            if row["writer"] != writer:
-                writer, sequence, previous = row["writer"], 0, START
-            sequence += 1
-            where = f"writer {writer}, event {row['sequence']} ({row['id']})"
-            if row["sequence"] != sequence:
-                missing = row["sequence"] - sequence
-                yield f"{where}: {missing} events before it are missing"
-                sequence = row["sequence"]
-            elif row["previous_hash"] != previous:
-                yield f"{where}: does not follow the one before it"
-            if link(dict(row)) != row["hash"]:
-                yield f"{where}: was changed after it was written"
-            previous = row["hash"]
+            if row["writer"] != chain.writer:
+                for line in chain.ended(told.pop(chain.writer, {}), removed):
+                    yield line
+                chain = Chain.of(row, removed)
+            for line in chain.follow(row, told[chain.writer], key):
+                yield line
+        for line in chain.ended(told.pop(chain.writer, {}), removed):
+            yield line
+        for writer, ends in told.items():
+            for line in Chain(writer, 0, START).ended(ends, removed):
+                yield line
         intents = events.alias("intents")
         orphans = (
-            select(events.c.id, events.c.intent_id)
+            select(events.c.id, events.c.intent_id, intents.c.id.label("intent"))
             .outerjoin(intents, intents.c.id == events.c.intent_id)
             .where(events.c.intent_id.is_not(None), intents.c.id.is_(None))
         )
-        for outcome, intent in await connection.execute(orphans):
-            yield f"outcome {outcome}: its intent {intent} is missing"
+        if not removed:
+            for orphan in await connection.execute(orphans):
+                yield f"outcome {orphan.id}: its intent {orphan.intent_id} is missing"
+
+
+class Chain:
+    """The events of one writer, looked at one after the other."""
+
+    def __init__(self, writer: str, sequence: int, previous: str) -> None:
+        self.writer = writer
+        self._sequence = sequence
+        self._previous = previous
+
+    @classmethod
+    def of(cls, first: RowMapping, removed: dict[str, tuple[int, str]]) -> "Chain":
+        """The chain that begins here, after what the record says was removed."""
+        sequence, digest = removed.get(first["writer"], (0, START))
+        if first["sequence"] <= sequence:
+            # It was said to go, and is still there: then all of it has to be.
+            return cls(first["writer"], first["sequence"] - 1, first["previous_hash"])
+        return cls(first["writer"], sequence, digest)
+
+    def follow(self, row: RowMapping, told: dict[int, str], key: bytes) -> Iterable[str]:
+        """What is wrong with the next event."""
+        self._sequence += 1
+        where = f"writer {self.writer}, event {row['sequence']} ({row['id']})"
+        if row["sequence"] != self._sequence:
+            yield f"{where}: {row['sequence'] - self._sequence} events before it are missing"
+            self._sequence = row["sequence"]
+        elif row["previous_hash"] != self._previous:
+            yield f"{where}: does not follow the one before it"
+        written: dict[str, Any] = dict(row)
+        if link(written, key) != row["hash"]:
+            yield f"{where}: was changed after it was written"
+        if told.get(row["sequence"], row["hash"]) != row["hash"]:
+            yield f"{where}: is another than the one that was there before"
+        self._previous = row["hash"]
+
+    def ended(self, told: dict[int, str], removed: dict[str, tuple[int, str]]) -> Iterable[str]:
+        """What is wrong with the chain's end: it is known to have been further on."""
+        gone = removed.get(self.writer, (0, START))[0]
+        last = max(told, default=0)
+        if last > max(self._sequence, gone):
+            yield f"writer {self.writer}: the events {self._sequence + 1} to {last} are missing"
+
+
+async def told_heads(connection: AsyncConnection) -> dict[str, dict[int, str]]:
+    """By writer, the events that other chains tell of."""
+    told: dict[str, dict[int, str]] = defaultdict(dict)
+    started = select(events.c.details).where(events.c.phase.in_(ANCHORS))
+    for details in (await connection.execute(started)).scalars():
+        for writer, (sequence, digest) in heads_in(details, "heads").items():
+            told[writer][sequence] = digest
+    return told
+
+
+async def open_calls(engine: AsyncEngine) -> int:
+    """How many intents have no outcome yet: under way, or of a gateway that ended."""
+    outcomes = events.alias("outcomes")
+    open_ = (
+        select(func.count())
+        .select_from(events)
+        .outerjoin(outcomes, outcomes.c.intent_id == events.c.id)
+        .where(events.c.phase == "intent", outcomes.c.id.is_(None))
+    )
+    async with engine.connect() as connection:
+        return int((await connection.execute(open_)).scalar_one())

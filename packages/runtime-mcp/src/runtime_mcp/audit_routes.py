@@ -1,0 +1,102 @@
+"""`GET /audit`: the record, for those whom the allowlist lets read it, in the platform's shape."""
+
+import math
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.errors import AccessError, NotFound, PermissionDenied, ProjectMissing
+from runtime_mcp.audit.reading import Scope, Wanted, one_of, page_of
+from runtime_mcp.decision import grant_of
+from runtime_mcp.door import caller_of
+from runtime_mcp.state import Parts
+
+router = APIRouter()
+
+
+class AuditUnreadable(AccessError):
+    status = 503
+    code = "audit_unavailable"
+    detail = "The record cannot be read now."
+    advice = 5
+    remedy = "look at the database of DATABASE_URL"
+
+
+class Filters(BaseModel):
+    """The query of the platform's `GET /audit`; what it does not name is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    project_id: str | None = None
+    actor_id: str | None = None
+    action: str | None = None
+    resource_type: str | None = None
+    resource_id: str | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1
+    page_size: Annotated[int, Query(ge=1, le=100)] = 50
+
+
+@router.get("/audit")
+async def audit(request: Request, filters: Annotated[Filters, Query()]) -> dict[str, Any]:
+    """A page of events, the newest first."""
+    parts: Parts = request.state.parts
+    page, size = filters.page, filters.page_size
+    wanted = Wanted(**filters.model_dump(exclude={"page", "page_size"}))
+    try:
+        data, total = await page_of(
+            parts.audit.engine, scope_of(request), wanted, page=page, size=size
+        )
+    except (SQLAlchemyError, OSError) as error:
+        raise AuditUnreadable(type(error).__name__) from None
+    pages = math.ceil(total / size)
+    pagination = {
+        "page": page,
+        "limit": size,
+        "total_items": total,
+        "total_pages": pages,
+        "next_page": page + 1 if page < pages else None,
+        "prev_page": page - 1 if 1 < page <= pages + 1 else None,
+    }
+    return {"data": data, "pagination": pagination}
+
+
+@router.get("/audit/{event_id}")
+async def one_event(request: Request, event_id: str) -> dict[str, Any]:
+    """One event."""
+    parts: Parts = request.state.parts
+    try:
+        found = await one_of(parts.audit.engine, scope_of(request), event_id)
+    except (SQLAlchemyError, OSError) as error:
+        raise AuditUnreadable(type(error).__name__) from None
+    if found is None:
+        raise NotFound
+    return found
+
+
+def scope_of(request: Request) -> Scope:
+    """What the caller may read, as its grant says.
+
+    Raises:
+        PermissionDenied: nothing.
+        ProjectMissing: it may read the events of a project, and says none.
+    """
+    parts: Parts = request.state.parts
+    caller = caller_of(request)
+    agent, project = caller.agent, caller.project
+    grant = grant_of(parts.calls.allowlist(), agent)
+    match grant.audit if grant else None:
+        case "organisation":
+            return Scope(agent.organisation, project_id=project)
+        case "project":
+            if project is None:
+                raise ProjectMissing
+            return Scope(agent.organisation, project_id=project)
+        case "own":
+            return Scope(agent.organisation, project_id=project, actor_id=agent.name)
+        case _:
+            raise PermissionDenied("the allowlist does not let it read the record")

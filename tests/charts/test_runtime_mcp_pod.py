@@ -1,0 +1,164 @@
+"""The tool gateway as its chart starts it: `helm test` tries it, and a new list reaches it."""
+
+import asyncio
+import hashlib
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.ports import free_port
+from hearsay import heard
+from kubelet import files_of, mount, pod
+from marked import marked
+from rendering import FETCHED_WITHIN_SECONDS, TOOL_GATEWAY, Helm, Manifest, examples_of
+from running import wait_until_ready
+
+pytestmark = pytest.mark.timeout(FETCHED_WITHIN_SECONDS)
+
+KEY = marked("agent-of-the-chart")
+TAKEN_WITHIN_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class InPod:
+    """The gateway as the pod starts it, with the pod's folders below another one."""
+
+    url: str
+    folder: Path
+
+    def gets(self, agents: list[Any] | str) -> None:
+        """What the kubelet does when the ConfigMap of the allowlist is another."""
+        text = agents if isinstance(agents, str) else yaml.safe_dump({"agents": agents})
+        upstreams = (self.folder / "etc/runtime-mcp/upstreams.yaml").read_text()
+        files = {"allowlist.yaml": text, "upstreams.yaml": upstreams}
+        mount(self.folder / "etc/runtime-mcp", files)
+
+    async def verify(self, **variables: str) -> tuple[int | None, list[str]]:
+        process = await asyncio.create_subprocess_exec(
+            *("sh", TOOL_GATEWAY / "verify.sh"),
+            env=os.environ | {"TOOL_GATEWAY_URL": self.url, "PROJECT": "helm-test"} | variables,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        return process.returncode, said.decode().splitlines()
+
+    async def until(self, line: str) -> list[str]:
+        """What `verify.sh` says once this is its last line."""
+        async with asyncio.timeout(TAKEN_WITHIN_SECONDS):
+            while True:
+                code, said = await self.verify(TOKEN=KEY)
+                if said[-1].startswith(line):
+                    assert code == 0
+                    return said
+                await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def in_pod(manifests: list[Manifest], folder: Path) -> AsyncIterator[InPod]:
+    spec = pod(manifests)
+    (container,) = spec["containers"]
+    volumes = {each["name"]: each for each in spec["volumes"]}
+    for each in container["volumeMounts"]:
+        path = folder / each["mountPath"].lstrip("/")
+        if each["name"] == "files":
+            mount(path, files_of(manifests, volumes["files"]))
+        elif each["name"] == "secrets":
+            mount(path, {"agent-keys": keys_file()})
+        else:
+            path.mkdir(parents=True)
+    port = str(free_port())
+    given = {each["name"]: below(folder, each["value"]) for each in container["env"]}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "runtime_mcp"),
+        env={"PATH": os.environ["PATH"]} | given | {"HOST": "127.0.0.1", "PORT": port},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        await wait_until_ready(process, url + container["readinessProbe"]["httpGet"]["path"])
+        yield InPod(url, folder)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        said, _ = await process.communicate()
+        heard("the tool gateway of the chart", said)
+    assert process.returncode == 0
+
+
+def keys_file() -> str:
+    digest = hashlib.sha256(KEY.encode()).hexdigest()
+    return yaml.safe_dump({"agents": [{"name": "ada", "organisation": "acme", "sha256": digest}]})
+
+
+def below(folder: Path, value: str) -> str:
+    """A value of the pod's, whose paths are below another folder."""
+    for path in ("/etc/runtime-mcp", "/mnt/secrets", "/var/lib/runtime-mcp"):
+        value = value.replace(path, f"{folder}{path}")
+    return value
+
+
+@pytest.fixture(scope="module")
+async def running(
+    helms: Mapping[str, Helm], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[InPod]:
+    manifests = helms["4"].of(TOOL_GATEWAY).render(None, examples_of(TOOL_GATEWAY)["keys"])
+    async with in_pod(manifests, tmp_path_factory.mktemp("pod")) as started:
+        yield started
+
+
+READY = "ok     the tool gateway is ready: it can record calls, and tell agents"
+CLOSED = "ok     without a key or a token nobody gets in"
+HELLO = {"name": "ada", "organisation": "acme", "tools": [{"tool": "hello_world"}]}
+
+
+async def test_helm_test_tries_each_step_and_says_what_it_could_not_try(running: InPod) -> None:
+    running.gets([HELLO])
+    said = await running.until("ok     a tool is called")
+    assert said == [
+        READY,
+        CLOSED,
+        "ok     the agent sees a tool, as the allowlist says",
+        "ok     a tool is called, and so the call is in the record",
+    ]
+    code, said = await running.verify()
+    assert (code, said[:-1]) == (0, [READY, CLOSED])
+    assert said[-1].startswith("NOT TRIED: a call. Name a Secret")
+
+
+async def test_helm_test_fails_where_the_key_is_nobodys(running: InPod) -> None:
+    code, said = await running.verify(TOKEN=marked("nobody-of-the-chart"))
+    assert code == 1
+    assert said[2].startswith("FAILED the tools cannot be listed: ")
+    assert said[-1] == "status=401"
+
+
+async def test_helm_test_fails_where_nobody_answers(tmp_path: Path) -> None:
+    code, said = await InPod("http://127.0.0.1:9", tmp_path).verify()
+    assert code != 0
+    assert not [line for line in said if line.startswith("ok")]
+
+
+async def test_a_list_that_the_kubelet_brings_counts_in_a_pod_that_runs(running: InPod) -> None:
+    running.gets([HELLO])
+    await running.until("ok     a tool is called")
+    running.gets([{"name": "ada", "tools": []}])
+    await running.until("NOT TRIED: a call. The allowlist")
+    running.gets([HELLO])
+    await running.until("ok     a tool is called")
+
+
+async def test_a_bad_list_that_the_kubelet_brings_changes_nothing(running: InPod) -> None:
+    running.gets([HELLO])
+    await running.until("ok     a tool is called")
+    running.gets("agents: [{name: ada, tools: everything}]")
+    await asyncio.sleep(2.5)
+    await running.until("ok     a tool is called")
