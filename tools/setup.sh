@@ -2,8 +2,9 @@
 # Builds one of the environments: `tools/setup.sh api` makes .venv (the API and the tools),
 # `tools/setup.sh gateway` makes .venv-gateway (LiteLLM and the local LLM), `tools/setup.sh audit`
 # makes .venv-audit (what looks at the locked versions and for secrets), `tools/setup.sh checkov` makes
-# .venv-checkov (what looks over the rendered charts). Everything is locked with hashes; an environment
-# that belongs to another folder or another Python is made anew.
+# .venv-checkov (what looks over the rendered charts), `tools/setup.sh fastmcp` makes .venv-fastmcp (a
+# client and a proxy beside the tool gateway). Everything is locked with hashes; an environment that
+# belongs to another folder or another Python is made anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -80,11 +81,18 @@ checkov() {
   install .venv-checkov requirements/checkov.txt
 }
 
+fastmcp() {
+  make_environment .venv-fastmcp
+  say ".venv-fastmcp: FastMCP (about 60 MB, the first time)"
+  install .venv-fastmcp requirements/fastmcp.txt
+}
+
 case ${1:-} in
   api) api; pwd -P >.venv/.ready ;;
   gateway) gateway; pwd -P >.venv-gateway/.ready ;;
   audit) audit; pwd -P >.venv-audit/.ready ;;
   checkov) checkov; pwd -P >.venv-checkov/.ready ;;
-  *) fail "say which environment: api, gateway, audit or checkov" ;;
+  fastmcp) fastmcp; pwd -P >.venv-fastmcp/.ready ;;
+  *) fail "say which environment: api, gateway, audit, checkov or fastmcp" ;;
 esac
 say "$1 is ready"

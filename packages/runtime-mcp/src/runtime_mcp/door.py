@@ -56,6 +56,8 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in PUBLIC:
+            # White space around a value is no part of it (RFC 9110, 5.5); httptools leaves it.
+            scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
             headers = Headers(scope=scope)
             parts: Parts = scope["state"]["parts"]
             agent = await parts.agents.agent(headers)

@@ -7,6 +7,7 @@ from typing import Any
 from mcp_types import CallToolRequestParams, CallToolResult, InputRequiredResult, TextContent, Tool
 
 from runtime_mcp.builtin_tools import COMPLETE, COMPLETE_TOOL, HELLO, HELLO_TOOL, LlmService
+from runtime_mcp.upstreams.on_behalf import OnBehalf
 from runtime_mcp.upstreams.server import fingerprint_of
 from runtime_mcp.upstreams.upstreams import OfferedTool, Upstreams
 
@@ -20,11 +21,13 @@ class Asked:
     Attributes:
         agent: the caller's name.
         headers: who calls and for which project, as they came; nothing else of the request.
+        client_side: what the caller's client can be asked for and told.
     """
 
     params: CallToolRequestParams
     agent: str
     headers: Mapping[str, str]
+    client_side: OnBehalf
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -74,7 +77,9 @@ class Offers:
 
 def of(offered: OfferedTool) -> Offer:
     async def make(asked: Asked) -> Result:
-        return await offered.server.call(offered.own_name, asked.params, asked.headers)
+        return await offered.server.call(
+            offered.own_name, asked.params, asked.headers, asked.client_side
+        )
 
     return Offer(offered.tool, make, offered.fingerprint)
 

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from runtime_mcp.calls import Calls
 from runtime_mcp.door import caller_of, forwarded, trace_of
 from runtime_mcp.offers import Asked
+from runtime_mcp.upstreams.on_behalf import OnBehalf
 
 NAME = "em-runtime-mcp"
 
@@ -48,8 +49,19 @@ async def call_tool(
     calls: Calls = request.state.parts.calls
     caller = caller_of(request)
     trace = trace_of(request)
-    asked = Asked(params, caller.agent.name, forwarded(request.headers, trace))
+    asked = Asked(
+        params, caller.agent.name, forwarded(request.headers, trace), client_side(context)
+    )
     return await calls.call(caller, trace, asked)
+
+
+def client_side(context: Context) -> OnBehalf:
+    """What the caller's client can be asked for and, if it asked to be, told on the way."""
+    wants_progress = "progress_token" in (context.meta or {})
+    return OnBehalf(
+        capabilities=context.session.client_capabilities,
+        progress=context.session.report_progress if wants_progress else None,
+    )
 
 
 def request_of(context: Context) -> Request:

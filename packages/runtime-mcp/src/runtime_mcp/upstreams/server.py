@@ -15,6 +15,7 @@ import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import mcp_param_headers, x_mcp_header_map
 from mcp_types import CallToolRequestParams, CallToolResult, InputRequiredResult, Tool
 
 from runtime_mcp.upstreams.bounded import Bounded
@@ -26,6 +27,7 @@ from runtime_mcp.upstreams.errors import (
     UpstreamTimeout,
     UpstreamTooLarge,
 )
+from runtime_mcp.upstreams.on_behalf import OnBehalf
 
 MOST_PAGES = 50
 FOUND_BY = ("description", "input_schema", "output_schema", "annotations", "title")
@@ -43,6 +45,7 @@ class Server:
         self._connections = httpx2.AsyncHTTPTransport()
         self._under_way = 0
         self._version = "auto"
+        self._mirrored: dict[str, dict[tuple[str, ...], str]] = {}
 
     async def aclose(self) -> None:
         """Closes its connections."""
@@ -57,7 +60,7 @@ class Server:
         found: list[Tool] = []
         cursor: str | None = None
         self._version = "auto"
-        async with self._client({}) as client:
+        async with self._client({}, OnBehalf()) as client:
             for _ in range(MOST_PAGES):
                 page = await client.list_tools(cursor=cursor)
                 found += page.tools
@@ -66,16 +69,22 @@ class Server:
                     break
             # What was negotiated once need not be negotiated again with each call.
             version = client.protocol_version
+        self._mirrored = {tool.name: x_mcp_header_map(tool.input_schema) for tool in found}
         self._version = version if version >= "2026" else "legacy"
         return found
 
     async def call(
-        self, tool: str, params: CallToolRequestParams, headers: Mapping[str, str]
+        self,
+        tool: str,
+        params: CallToolRequestParams,
+        headers: Mapping[str, str],
+        client_side: OnBehalf,
     ) -> CallToolResult | InputRequiredResult:
         """
         Args:
             tool: as the server calls it.
             headers: who calls and for which project.
+            client_side: what its client can be asked for and told.
 
         Raises:
             UpstreamError: there is no result.
@@ -84,11 +93,15 @@ class Server:
         if self._under_way >= self.config.max_concurrent:
             raise UpstreamBusy(f"{self.name}: {self._under_way} calls are under way")
         self._under_way += 1
+        # MCP 2026-07-28 has some arguments in headers, too, where a tool's schema says so.
+        mirrored = {} if self._version == "legacy" else self._mirrored.get(tool, {})
+        sent = {**headers, **mcp_param_headers(mirrored, params.arguments or {})}
         try:
-            async with self._client(headers) as client:
+            async with self._client(sent, client_side) as client:
                 return await client.session.call_tool(
                     tool,
                     params.arguments,
+                    progress_callback=client_side.progress,
                     input_responses=params.input_responses,
                     request_state=params.request_state,
                     allow_input_required=True,
@@ -97,7 +110,9 @@ class Server:
             self._under_way -= 1
 
     @asynccontextmanager
-    async def _client(self, headers: Mapping[str, str]) -> AsyncGenerator[Client]:
+    async def _client(
+        self, headers: Mapping[str, str], client_side: OnBehalf
+    ) -> AsyncGenerator[Client]:
         bounded = Bounded(self._connections, self.config.max_result_bytes)
         seconds = self.config.timeout_seconds
         try:
@@ -111,6 +126,8 @@ class Server:
                     mode=self._version,
                     cache=None,
                     read_timeout_seconds=seconds,
+                    # In a legacy session they would be an invitation to ask in between.
+                    **({} if self._version == "legacy" else client_side.declared()),
                 ) as client,
             ):
                 yield client
