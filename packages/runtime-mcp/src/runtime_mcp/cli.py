@@ -1,4 +1,4 @@
-"""`runtime-mcp audit verify`: whether the record of `DATABASE_URL` is whole."""
+"""`runtime-mcp audit verify`: whether the record of `DATABASE_URL` is whole; `tools pins`."""
 
 import asyncio
 import sys
@@ -8,10 +8,12 @@ import typer
 
 from runtime_mcp.audit.database import engine_of
 from runtime_mcp.audit.verify import findings
+from runtime_mcp.tools_command import tools
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 audit = typer.Typer(no_args_is_help=True)
 app.add_typer(audit, name="audit", help="The record of tool calls.")
+app.add_typer(tools, name="tools", help="The tools of the servers behind the gateway.")
 Database = Annotated[str, typer.Option(envvar="DATABASE_URL", help="sqlite:///… or postgresql://…")]
 
 
