@@ -20,6 +20,7 @@ PATHS = {"PATH": os.environ["PATH"]}
 
 
 def over_stdio(script: str = "stdio_upstream.py", **more: Any) -> dict[str, Any]:
+    """The config of a server that is a script of the tests."""
     return {"command": sys.executable, "args": [str(TESTS / script)], **more}
 
 
