@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
 
 from marked import marked
 from running import listening
+from runtime_mcp.upstreams.config import HttpServerConfig
 from runtime_mcp.upstreams.connections import Connections, Guarded, is_refused
 from runtime_mcp.upstreams.errors import UpstreamDown, UpstreamRedirected, UpstreamRefused
+from runtime_mcp.upstreams.followed import Followed
+from runtime_mcp.upstreams.pins import Pins
+from runtime_mcp.upstreams.server import Server as OneServer
 from runtime_mcp.upstreams.upstreams import Upstreams
 from tool_gateway import Upstream, served
 from upstreams_running import called, config_of, following, state_of, told, until
@@ -209,8 +214,8 @@ async def test_a_call_that_did_not_reach_the_server_is_a_reason_to_look_at_it_at
         await context.__aexit__(None, None, None)
 
 
-@pytest.mark.parametrize("status", [502, 503, 504])
-async def test_a_gateway_without_its_server_is_a_server_that_is_down(status: int) -> None:
+@pytest.mark.parametrize("status", [401, 403, 502, 503, 504])
+async def test_a_server_that_cannot_be_asked_is_down_and_its_status_says_why(status: int) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(status=status, text="no")
 
@@ -247,3 +252,95 @@ async def test_whatever_a_server_answers_it_is_asked_again(body: str) -> None:
             assert not state_of(upstreams, "odd").up
             assert state_of(upstreams, "odd").reason != "not asked yet"
             assert await told(upstreams, "good.echo", text="well") == "well"
+
+
+async def answer_as(tools: list[dict[str, Any]], request: web.Request) -> web.Response:
+    """As a server of 2025 that offers these tools, page after page without an end."""
+    said = await request.json()
+    match said["method"]:
+        case "initialize":
+            result: dict[str, Any] = {
+                "protocolVersion": "2025-06-18",
+                "capabilities": {"tools": {}},
+                "serverInfo": {"name": "odd", "version": "1"},
+            }
+        case "tools/list":
+            page = int((said.get("params") or {}).get("cursor", 0))
+            named = [tool | {"name": f"{tool['name']}-{page}"} for tool in tools]
+            result = {"tools": named, "nextCursor": str(page + 1)}
+        case _ if "id" in said:
+            error = {"code": -32601, "message": "?"}
+            return web.json_response({"jsonrpc": "2.0", "id": said["id"], "error": error})
+        case _:
+            return web.Response(status=202)
+    return web.json_response({"jsonrpc": "2.0", "id": said["id"], "result": result})
+
+
+async def test_pages_without_an_end_are_read_to_a_bound() -> None:
+    app = web.Application()
+    tool = {"name": "echo", "inputSchema": {"type": "object"}}
+    app.router.add_post("/mcp", partial(answer_as, [tool]))
+    async with listening(app) as url, following(endless={"url": f"{url}/mcp"}) as upstreams:
+        assert len(upstreams.tools()) == 50
+
+
+def deep(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object"}
+    for _ in range(levels):
+        schema = {"type": "object", "properties": {"in": schema}}
+    return schema
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"name": "a", "description": "\ud800", "inputSchema": {"type": "object"}},
+        {"name": "a", "inputSchema": deep(400)},
+        {"name": "a", "inputSchema": {"type": "object", "properties": 7}},
+        {"name": "a", "inputSchema": {"type": "object", "x-mcp-header": []}},
+    ],
+)
+async def test_a_tool_that_nobody_expected_harms_no_other_server(tool: dict[str, Any]) -> None:
+    upstream, app = Upstream(), web.Application()
+    app.router.add_post("/mcp", partial(answer_as, [tool]))
+    async with listening(app) as odd, served(upstream.app()) as good:
+        config = config_of({}, odd={"url": f"{odd}/mcp"}, good={"url": f"{good}/mcp"})
+        async with Upstreams(config, {}, look=0.5) as upstreams:
+            await until(lambda: state_of(upstreams, "odd").reason != "not asked yet")
+            await until(lambda: state_of(upstreams, "good").up)
+            assert await told(upstreams, "good.echo", text="well") == "well"
+            state = state_of(upstreams, "odd")
+            assert (state.up, state.reason is None) in ((True, True), (False, False))
+            assert (state.reason or "").isprintable()
+
+
+class Surprising(OneServer):
+    """A server at which something goes wrong that none of its errors is for."""
+
+    def __init__(self) -> None:
+        super().__init__("surprising", HttpServerConfig(url="http://127.0.0.1:9/mcp"))
+        self.looks = 0
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        yield
+
+    async def tools(self) -> list[Tool]:
+        self.looks += 1
+        if self.looks != 3:
+            raise KeyError("surprise")
+        return [Tool(name="echo", input_schema={"type": "object"})]
+
+    async def _call(self, *_: Any) -> CallToolResult:
+        raise NotImplementedError
+
+
+async def test_what_nobody_expected_counts_as_down_and_the_server_is_asked_again() -> None:
+    server = Surprising()
+    followed = Followed(server, Pins(), 0.2)
+    await until(lambda: followed.state.reason == "KeyError, which nobody expected")
+    await until(lambda: followed.state.up)
+    assert list(followed.offered) == ["surprising.echo"]
+    await until(lambda: not followed.state.up)
+    assert followed.offered == {}
+    await followed.end()

@@ -9,7 +9,9 @@ from runtime_mcp.upstreams.lines import Line, Lines
 
 
 def cut(text: bytes, most: int, seed: int) -> list[Line]:
-    chance, lines, found = random.Random(seed), Lines(most), []  # noqa: S311 - the same each time
+    chance = random.Random(seed)  # noqa: S311 - the same each time
+    lines = Lines(most)
+    found: list[Line] = []
     while text:
         size = chance.choice((1, 2, 7, 300, 5000))
         found += lines.of(text[:size])

@@ -6,16 +6,18 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp_types import TextContent
+from mcp_types import CallToolRequestParams, TextContent
 
 from marked import marked
 from runtime_mcp.upstreams.errors import (
     UpstreamBusy,
     UpstreamDown,
+    UpstreamError,
     UpstreamTimeout,
     UpstreamTooLarge,
 )
@@ -224,3 +226,52 @@ async def test_a_process_that_is_killed_from_outside_comes_again() -> None:
         assert state_of(upstreams, "killed").reason == "killed: its process ended, exit code -9"
         await until(lambda: state_of(upstreams, "killed").up)
         assert int(await told(upstreams, "killed.pid")) != before
+
+
+async def test_a_process_that_reads_nothing_holds_no_call_longer_than_it_may() -> None:
+    old = over_stdio("old_stdio_upstream.py", timeout_seconds=2)
+    async with following(old=old, well=over_stdio()) as upstreams:
+        sleeping = asyncio.create_task(told(upstreams, "old.sleep", seconds=100))
+        await asyncio.sleep(0.5)
+        began = asyncio.get_running_loop().time()
+        large = {"text": "x" * 1_000_000}
+        calls = [called(upstreams, "old.junk", large) for _ in range(10)]
+        ended = await asyncio.gather(sleeping, *calls, return_exceptions=True)
+        assert {type(each) for each in ended} == {UpstreamTimeout}
+        assert asyncio.get_running_loop().time() - began < 12
+        assert await told(upstreams, "well.echo", text="well") == "well"
+
+
+async def test_a_process_that_is_stuck_is_replaced_however_many_go_on_calling_it() -> None:
+    old = over_stdio("old_stdio_upstream.py", timeout_seconds=1)
+
+    async def go_on(upstreams: Upstreams) -> None:
+        while True:
+            offered = upstreams.get("old.sleep")
+            if offered is not None:
+                with suppress(UpstreamError):
+                    params = CallToolRequestParams(name="sleep", arguments={"seconds": 0})
+                    await offered.server.call("sleep", params, {})
+            await asyncio.sleep(0.05)
+
+    async with following(look=0.5, old=old) as upstreams:
+        callers = [asyncio.create_task(go_on(upstreams)) for _ in range(5)]
+        with pytest.raises(UpstreamTimeout):
+            await told(upstreams, "old.sleep", seconds=1000)
+        await until(lambda: not state_of(upstreams, "old").up)
+        await until(lambda: state_of(upstreams, "old").up)
+        assert await told(upstreams, "old.junk") == "junk"
+        for caller in callers:
+            caller.cancel()
+        await asyncio.wait(callers)
+
+
+async def test_a_call_that_is_under_way_when_the_servers_end_fails_as_one_that_did_not_reach_it(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "ending"
+    async with following(one=over_stdio()) as upstreams:
+        hanging = asyncio.create_task(called(upstreams, "one.hang", {"file": str(file)}))
+        await until(file.exists)
+    with pytest.raises(UpstreamDown, match="its process"):
+        await hanging

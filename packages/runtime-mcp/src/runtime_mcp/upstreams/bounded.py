@@ -6,8 +6,14 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
-from runtime_mcp.upstreams.errors import UpstreamDown, UpstreamError, UpstreamRedirected
+from runtime_mcp.upstreams.errors import (
+    UpstreamDown,
+    UpstreamError,
+    UpstreamForbidden,
+    UpstreamRedirected,
+)
 
+FORBIDDEN = (401, 403)
 GATEWAYS = (502, 503, 504)
 
 
@@ -58,6 +64,8 @@ def why_not(request: httpx2.Request, response: httpx2.Response) -> UpstreamError
         # The rest of it is where a secret would be.
         shown = f"{where.scheme}://{where.netloc.rpartition('@')[2]}{where.path}"[:200]
         return UpstreamRedirected(f"{response.status_code} to {shown}, which is not followed")
+    if response.status_code in FORBIDDEN:
+        return UpstreamForbidden(f"answered {response.status_code}")
     if response.status_code in GATEWAYS:
         return UpstreamDown(f"answered {response.status_code}")
     return None

@@ -37,6 +37,7 @@ class Child:
 
     Attributes:
         ended: set when it says no more.
+        heard: how many lines it said.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Child:
         self._said = Said(server)
         self.ended = asyncio.Event()
         self.how = "it has not ended"
+        self.heard = 0
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[TransportStreams]:
@@ -94,20 +96,22 @@ class Child:
         lines = Lines(self._most)
         assert process.stdout is not None  # noqa: S101 - it is a PIPE
         try:
-            async with heard:
-                while read := await process.stdout.read(READ_BYTES):
-                    for line in lines.of(read):
-                        message = self._message(line)
-                        if message is not None:
-                            await heard.send(message)
+            while read := await process.stdout.read(READ_BYTES):
+                for line in lines.of(read):
+                    self.heard += 1
+                    message = self._message(line)
+                    if message is not None:
+                        await heard.send(message)
+            # A process that closed its pipe ends in a moment, and then its exit code is known. It
+            # is known before the calls under way fail, for they say it.
+            await has_ended(process, 0.2)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             pass
         finally:
-            # A process that closed its pipe ends in a moment, and then its exit code is known.
-            with anyio.CancelScope(shield=True):
-                await has_ended(process, 0.2)
-            self.how = f"exit code {process.returncode}"
+            code = process.returncode
+            self.how = "it says no more" if code is None else f"exit code {code}"
             self.ended.set()
+            heard.close()
 
     def _message(self, line: Line) -> SessionMessage | None:
         if line.is_too_long:

@@ -28,10 +28,11 @@ class Connections(httpx2.AsyncHTTPTransport):
     """
 
     def __init__(self, most: int, *, allow_link_local: bool) -> None:
-        super().__init__()
+        context = httpx2.create_ssl_context()
+        super().__init__(verify=context)
         # httpx2 has no argument for it; the pool is made as it makes its own.
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(),
+            ssl_context=context,
             max_connections=most,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,

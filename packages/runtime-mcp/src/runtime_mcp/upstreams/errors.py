@@ -37,6 +37,11 @@ class UpstreamBusy(UpstreamError):
     detail = "Too many calls of this tool's server are under way; try again in a moment."
 
 
+class UpstreamForbidden(UpstreamError):
+    code = "upstream_forbidden"
+    detail = "The tool's server does not let this caller in."
+
+
 class UpstreamRefused(UpstreamError):
     """The gateway does not go there."""
 

@@ -121,7 +121,7 @@ class Followed:
         self.offered = {}
 
     def _went(self, reason: str) -> None:
-        reason = redacted(reason)[:300]
+        reason = redacted(" ".join(reason.split()))[:300]
         if self.state.up or self.state.reason != reason:
             log.warning("upstream_down", server=self.server.name, reason=reason)
         self._hide()

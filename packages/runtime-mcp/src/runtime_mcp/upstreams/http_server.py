@@ -39,9 +39,9 @@ class HttpServer(Server):
     def __init__(self, name: str, config: HttpServerConfig, secrets: Secrets) -> None:
         super().__init__(name, config)
         self._secrets = secrets
-        # One more than calls, for the look at its tools.
+        # A call of MCP before 2026 has up to three at a time; a look at its tools is one more.
         self._connections = Connections(
-            config.max_concurrent + 1, allow_link_local=config.allow_link_local
+            3 * (config.max_concurrent + 1), allow_link_local=config.allow_link_local
         )
         self._version = "auto"
         self._mirrored: dict[str, dict[tuple[str, ...], str]] = {}
@@ -132,4 +132,4 @@ class HttpServer(Server):
         for cause in causes:
             if isinstance(cause, MCPError):
                 return cause
-        return UpstreamError(f"{self.name}: {type(error).__name__}: {error}"[:300])
+        return UpstreamError(f"{self.name}: {type(causes[0]).__name__}: {causes[0]}"[:300])

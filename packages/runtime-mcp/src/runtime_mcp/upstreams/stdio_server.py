@@ -52,6 +52,7 @@ class StdioServer(Server):
         self._client: Client | None = None
         self._child: Child | None = None
         self._last: list[Tool] = []
+        self._was_busy = False
 
     @asynccontextmanager
     async def connected(self) -> AsyncGenerator[None]:
@@ -84,15 +85,20 @@ class StdioServer(Server):
     async def tools(self) -> list[Tool]:
         """See `Server.tools`."""
         client, child = self._now()
+        heard = child.heard
         try:
             async with asyncio.timeout(self.config.timeout_seconds):
                 self._last = await listed(client, self.name, self.config.max_result_bytes)
         except TimeoutError:
-            # One that does one thing after the other is busy, and not broken.
-            if not self.under_way:
+            # One that does one thing after the other is busy, and not broken. Silent for twice as
+            # long as any call may take, it is.
+            if not self.under_way or (self._was_busy and child.heard == heard):
                 raise UpstreamTimeout(f"{self.name}: does not say what it offers") from None
+            self._was_busy = True
         except Exception as error:  # noqa: BLE001 - each is given a name of ours below
             raise self._named(error, child) from None
+        else:
+            self._was_busy = False
         return self._last
 
     async def until_worth_a_look(self, at_the_latest: float) -> None:
@@ -126,6 +132,8 @@ class StdioServer(Server):
         except TimeoutError:
             raise UpstreamTimeout(f"{self.name}: nothing within {seconds:g} s") from None
         except Exception as error:  # noqa: BLE001 - each is given a name of ours below
+            if self._child is not child and not child.ended.is_set():
+                raise UpstreamDown(f"{self.name}: its process was ended") from None
             raise self._named(error, child) from None
 
     def _now(self) -> tuple[Client, Child]:
@@ -176,4 +184,4 @@ class StdioServer(Server):
                 return UpstreamDown(f"{self.name}: cannot be started ({cause.strerror})")
             if isinstance(cause, ValidationError):
                 return UpstreamError(f"{self.name}: {cause.error_count()} errors in its answer")
-        return UpstreamError(f"{self.name}: {type(error).__name__}: {error}"[:300])
+        return UpstreamError(f"{self.name}: {type(causes[0]).__name__}: {causes[0]}"[:300])
