@@ -276,3 +276,10 @@ async def test_upstreams_without_any_server_are_none() -> None:
     async with Upstreams(config_of(), {}) as upstreams:
         assert upstreams.states() == []
         assert upstreams.tools() == []
+
+
+async def test_upstreams_end_whatever_a_look_at_them_is_about_to_find() -> None:
+    # A cancellation that comes when a connection fails may get lost in the client.
+    for number in range(60):
+        async with asyncio.timeout(10), Upstreams(config_of(one=AT, two=AT), {}):
+            await asyncio.sleep(number * 0.001)

@@ -15,7 +15,6 @@ from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
 
 from marked import marked
 from running import listening
-from runtime_mcp.upstreams.config import HttpServerConfig
 from runtime_mcp.upstreams.connections import Connections, Guarded, is_refused
 from runtime_mcp.upstreams.errors import UpstreamDown, UpstreamRedirected, UpstreamRefused
 from runtime_mcp.upstreams.followed import Followed
@@ -314,11 +313,14 @@ async def test_a_tool_that_nobody_expected_harms_no_other_server(tool: dict[str,
             assert (state.reason or "").isprintable()
 
 
+AT = {"url": "http://127.0.0.1:9/mcp"}
+
+
 class Surprising(OneServer):
     """A server at which something goes wrong that none of its errors is for."""
 
     def __init__(self) -> None:
-        super().__init__("surprising", HttpServerConfig(url="http://127.0.0.1:9/mcp"))
+        super().__init__("surprising", config_of(surprising=AT).servers["surprising"])
         self.looks = 0
 
     @asynccontextmanager

@@ -77,6 +77,7 @@ class Followed:
         # A second time it would be cancelled while it ends its process.
         if not self._is_ending:
             self._is_ending = True
+            self.server.look()
             self._task.cancel()
         await asyncio.wait({self._task})
         await self.server.aclose()
@@ -98,11 +99,12 @@ class Followed:
     async def _follow(self) -> None:
         loop = asyncio.get_running_loop()
         wait = FIRST_RETRY_SECONDS
-        while True:
+        # A cancellation that comes while a connection fails may get lost in the client.
+        while not self._is_ending:
             began = loop.time()
             try:
                 async with self.server.connected():
-                    while True:
+                    while not self._is_ending:
                         self._offer(await self.server.tools())
                         await self.server.until_worth_a_look(self._look)
             except (UpstreamError, MCPError) as error:
@@ -112,6 +114,8 @@ class Followed:
                 # Whatever it is, it is this server's, and the next look may find it well.
                 log.exception("upstream_not_followed", server=self.server.name)
                 self._went(f"{type(error).__name__}, which nobody expected")
+            if self._is_ending:
+                return
             if loop.time() - began > self._look:
                 wait = FIRST_RETRY_SECONDS
             await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - no secret
