@@ -66,7 +66,7 @@ class Followed:
         self._pins = pins
         self._look = look
         self._tools: list[Tool] = []
-        self._is_ending = False
+        self._ending = asyncio.Event()
         self._told: set[tuple[str, ...]] = set()
         self.state = UpstreamState(server.name, up=False, reason="not asked yet", tools=0)
         self._task = asyncio.create_task(self._follow())
@@ -75,8 +75,8 @@ class Followed:
         """Ends it, and the calls that are under way."""
         self._hide()
         # A second time it would be cancelled while it ends its process.
-        if not self._is_ending:
-            self._is_ending = True
+        if not self._ending.is_set():
+            self._ending.set()
             self.server.look()
             self._task.cancel()
         await asyncio.wait({self._task})
@@ -100,11 +100,11 @@ class Followed:
         loop = asyncio.get_running_loop()
         wait = FIRST_RETRY_SECONDS
         # A cancellation that comes while a connection fails may get lost in the client.
-        while not self._is_ending:
+        while not self._ending.is_set():
             began = loop.time()
             try:
                 async with self.server.connected():
-                    while not self._is_ending:
+                    while not self._ending.is_set():
                         self._offer(await self.server.tools())
                         await self.server.until_worth_a_look(self._look)
             except (UpstreamError, MCPError) as error:
@@ -114,7 +114,7 @@ class Followed:
                 # Whatever it is, it is this server's, and the next look may find it well.
                 log.exception("upstream_not_followed", server=self.server.name)
                 self._went(f"{type(error).__name__}, which nobody expected")
-            if self._is_ending:
+            if self._ending.is_set():
                 return
             if loop.time() - began > self._look:
                 wait = FIRST_RETRY_SECONDS
