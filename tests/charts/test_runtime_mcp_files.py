@@ -13,7 +13,7 @@ from runtime_mcp import allowlist
 from runtime_mcp.allowlist import Allowlist, Entry, Grant
 from runtime_mcp.settings import Settings
 from runtime_mcp.upstreams import config
-from runtime_mcp.upstreams.config import ServerConfig, UpstreamsConfig
+from runtime_mcp.upstreams.config import HttpServerConfig, StdioServerConfig, UpstreamsConfig
 
 pytestmark = pytest.mark.timeout(FETCHED_WITHIN_SECONDS)
 
@@ -48,7 +48,8 @@ def test_every_variable_is_known_and_has_its_own_default() -> None:
         (SCHEMA["definitions"]["grant"], Grant),
         (SCHEMA["definitions"]["entry"], Entry),
         (SCHEMA["properties"]["upstreams"], UpstreamsConfig),
-        (SCHEMA["definitions"]["server"], ServerConfig),
+        (SCHEMA["definitions"]["httpServer"], HttpServerConfig),
+        (SCHEMA["definitions"]["stdioServer"], StdioServerConfig),
     ],
     ids=lambda one: getattr(one, "__name__", ""),
 )
@@ -66,7 +67,7 @@ def test_the_gateway_reads_the_files_as_they_were_said(charted: Helm, example: P
     agents = said.get("allowlist", {}).get("agents", [])
     assert allowlist.parse(files["allowlist.yaml"]) == Allowlist.model_validate({"agents": agents})
     servers = said.get("upstreams", {}).get("servers", {})
-    read = config.parse(files["upstreams.yaml"])
+    read = config.parse(files["upstreams.yaml"], {})
     assert read == UpstreamsConfig.model_validate({"servers": servers})
 
 
