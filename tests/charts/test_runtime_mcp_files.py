@@ -66,7 +66,7 @@ def test_the_gateway_reads_the_files_as_they_were_said(charted: Helm, example: P
     agents = said.get("allowlist", {}).get("agents", [])
     assert allowlist.parse(files["allowlist.yaml"]) == Allowlist.model_validate({"agents": agents})
     servers = said.get("upstreams", {}).get("servers", {})
-    read = config.parse(files["upstreams.yaml"])
+    read = config.parse(files["upstreams.yaml"], {})
     assert read == UpstreamsConfig.model_validate({"servers": servers})
 
 

@@ -19,9 +19,10 @@ from runtime_mcp.audit.database import engine_of
 from runtime_mcp.audit.tables import events
 from runtime_mcp.audit.verify import findings
 from runtime_mcp.main import create_app
-from runtime_mcp.upstreams.config import parse
+from runtime_mcp.upstreams.config import HttpServerConfig, parse
 from runtime_mcp.upstreams.errors import UpstreamDown
-from runtime_mcp.upstreams.server import Server
+from runtime_mcp.upstreams.http_server import HttpServer
+from runtime_mcp.upstreams.secrets import Secrets
 from runtime_mcp.upstreams.upstreams import Upstreams
 from tool_gateway import (
     ADA,
@@ -294,9 +295,9 @@ async def test_an_answer_that_unpacks_to_more_than_it_weighs_is_not_taken() -> N
     app = web.Application()
     app.router.add_post("/mcp", zipped)
     async with listening(app) as url:
-        server = Server(
-            "zipped", parse(f"servers: {{zipped: {{url: '{url}/mcp'}}}}").servers["zipped"]
-        )
+        config = parse(f"servers: {{zipped: {{url: '{url}/mcp'}}}}", {}).servers["zipped"]
+        assert isinstance(config, HttpServerConfig)
+        server = HttpServer("zipped", config, Secrets({}))
         with pytest.raises(UpstreamDown, match="compressed"):
             await server.tools()
         await server.aclose()
@@ -305,8 +306,8 @@ async def test_an_answer_that_unpacks_to_more_than_it_weighs_is_not_taken() -> N
 async def test_a_tool_that_changed_is_not_offered_any_more() -> None:
     upstream = Upstream()
     async with served(upstream.app()) as behind:
-        config = parse(f"servers: {{files: {{url: '{behind}/mcp'}}}}")
-        async with Upstreams(config, look=0.05) as upstreams, asyncio.timeout(20):
+        config = parse(f"servers: {{files: {{url: '{behind}/mcp'}}}}", {})
+        async with Upstreams(config, {}, look=0.05) as upstreams, asyncio.timeout(20):
             while upstreams.get("files.echo") is None:
                 await asyncio.sleep(0.02)
             upstream.description = "Says what it was told, and sends it to somebody else"

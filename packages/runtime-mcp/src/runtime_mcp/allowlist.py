@@ -7,11 +7,12 @@ import re
 from functools import cached_property
 from typing import Any, Literal
 
-import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from referencing import Registry
+
+from runtime_mcp import strict_yaml
 
 PATTERN = re.compile(r"(?:[A-Za-z0-9_*-]+\.)?[A-Za-z0-9_*-]+")
 """`<server>.<tool>`, or the bare name of a tool of the gateway's own."""
@@ -102,14 +103,6 @@ class Allowlist(_Closed):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class _Loader(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        if len(keys) != len({str(key) for key in keys}):
-            raise yaml.constructor.ConstructorError(None, None, "duplicate key", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def parse(text: str) -> Allowlist:
     """The allowlist of this YAML document.
 
@@ -117,7 +110,7 @@ def parse(text: str) -> Allowlist:
         ValueError: it is none; says where.
         yaml.YAMLError: it is no YAML.
     """
-    return Allowlist.model_validate(yaml.load(text, Loader=_Loader))  # noqa: S506
+    return Allowlist.model_validate(strict_yaml.load(text))
 
 
 def _local_only(node: object) -> None:

@@ -1,4 +1,4 @@
-"""`runtime-mcp audit`: whether the record of `DATABASE_URL` is whole, and what comes into it."""
+"""`runtime-mcp audit`: whether the record is whole, and what comes into it; `tools pins`."""
 
 import asyncio
 import sys
@@ -12,12 +12,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from runtime_mcp.audit.database import engine_of
 from runtime_mcp.audit.following import follow
 from runtime_mcp.audit.verify import Head, findings, open_calls
+from runtime_mcp.tools_command import tools
 
 CANNOT_BE_READ = 2
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 audit = typer.Typer(no_args_is_help=True)
 app.add_typer(audit, name="audit", help="The record of tool calls.")
+app.add_typer(tools, name="tools", help="The tools of the servers behind the gateway.")
 Database = Annotated[str, typer.Option(envvar="DATABASE_URL", help="sqlite:///… or postgresql://…")]
 Key = Annotated[str, typer.Option(envvar="AUDIT_CHAIN_KEY", help="That the chains are made with.")]
 Heads = Annotated[

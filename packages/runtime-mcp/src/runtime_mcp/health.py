@@ -1,5 +1,6 @@
 """Health for probes, and what a Prometheus scrapes. None of them needs a token."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -29,7 +30,13 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
         status = "ok"
     response.status_code = 200 if status == "ok" else 503
     states = [
-        {"server": each.name, "up": each.up, "reason": each.reason, "tools": each.tools}
+        {
+            "server": each.name,
+            "up": each.up,
+            "reason": each.reason,
+            "tools": each.tools,
+            "changed": [asdict(tool) for tool in each.changed],
+        }
         for each in parts.upstreams.states()
     ]
     return {"status": status, "upstreams": states}
@@ -39,7 +46,9 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
 async def metrics(request: Request) -> Response:
     """What happened here, in the form of the request's Accept."""
     parts: Parts = request.state.parts
-    parts.metrics.upstreams((each.name, each.up) for each in parts.upstreams.states())
+    parts.metrics.upstreams(
+        (each.name, each.up, len(each.changed)) for each in parts.upstreams.states()
+    )
     parts.metrics.exports.look(parts.exports)
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return Response(encode(parts.metrics.registry), media_type=content_type)

@@ -49,6 +49,12 @@ class Metrics:
             ["server"],
             registry=self.registry,
         )
+        self._changed = Gauge(
+            "mcp_upstream_tools_changed",
+            "Tools that are not offered, because they are not what they were.",
+            ["server"],
+            registry=self.registry,
+        )
 
         self.exports = ExportMetrics(self.registry)
 
@@ -66,8 +72,14 @@ class Metrics:
         self._calls.labels(tool, outcome).inc()
         self._seconds.labels(tool).observe(seconds)
 
-    def upstreams(self, up: Iterable[tuple[str, bool]]) -> None:
-        """Which upstream servers are connected, at the time of a scrape."""
+    def upstreams(self, states: Iterable[tuple[str, bool, int]]) -> None:
+        """Which upstream servers are connected, at the time of a scrape.
+
+        Args:
+            states: of each its name, whether it is up, and how many of its tools changed.
+        """
         self._up.clear()
-        for server, is_up in up:
+        self._changed.clear()
+        for server, is_up, changed in states:
             self._up.labels(server).set(is_up)
+            self._changed.labels(server).set(changed)

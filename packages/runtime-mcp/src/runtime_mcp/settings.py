@@ -3,9 +3,12 @@
 A missing or senseless value is one readable line that names the variable, before anything starts.
 """
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -24,6 +27,7 @@ from api.setting_values import (
     unless_empty,
 )
 from api.starting import loaded
+from runtime_mcp.upstreams import config as upstreams
 
 Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
 
@@ -36,6 +40,14 @@ def readable(value: Path) -> Path:
         value.read_bytes()
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
+    return value
+
+
+def sensible_upstreams(value: Path) -> Path:
+    try:
+        upstreams.parse(value.read_text(), environment())
+    except yaml.YAMLError as error:
+        raise ValueError(f"is no YAML: {' '.join(str(error).split())}") from None
     return value
 
 
@@ -67,7 +79,7 @@ class Settings(BaseSettings):
     )
 
     allowlist_file: Annotated[Path, AfterValidator(readable)]
-    upstreams_file: Annotated[Path, AfterValidator(readable)]
+    upstreams_file: Annotated[Path, AfterValidator(readable), AfterValidator(sensible_upstreams)]
     auth_mode: Literal["keycloak", "keys", "disabled"] = "keycloak"
     keycloak_issuer_url: Annotated[Url, AfterValidator(set_with_keycloak)] = None
     keycloak_audience: Annotated[
@@ -107,6 +119,11 @@ class Settings(BaseSettings):
     def jwks_url(self) -> str:
         """Where the realm's keys are: where Keycloak has them, unless another place is named."""
         return self.keycloak_jwks_url or certificates_of(self.keycloak_issuer_url)
+
+
+def environment() -> Mapping[str, str]:
+    """This process's, for what the upstreams file refers to."""
+    return os.environ  # noqa: TID251 - its only reader
 
 
 def load_settings() -> Settings:

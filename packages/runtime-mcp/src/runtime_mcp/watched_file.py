@@ -29,11 +29,16 @@ class WatchedFile(Generic[T]):
         self._look = look
         self._text = path.read_text()
         self._now = parse(self._text)
+        self._takes: Callable[[T], None] | None = None
 
     @property
     def now(self) -> T:
         """What the last good file says."""
         return self._now
+
+    def tell(self, takes: Callable[[T], None]) -> None:
+        """Calls this with each good file that takes the place of another."""
+        self._takes = takes
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._follow())
@@ -58,3 +63,5 @@ class WatchedFile(Generic[T]):
                 log.error("file_not_taken", path=str(self._path), reason=str(error))
             else:
                 log.info("file_taken", path=str(self._path))
+                if self._takes is not None:
+                    self._takes(self._now)

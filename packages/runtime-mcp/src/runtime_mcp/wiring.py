@@ -13,7 +13,7 @@ from runtime_mcp.builtin_tools import LlmService
 from runtime_mcp.calls import Calls
 from runtime_mcp.metrics import Metrics
 from runtime_mcp.offers import Offers
-from runtime_mcp.settings import Settings
+from runtime_mcp.settings import Settings, environment
 from runtime_mcp.state import Parts
 from runtime_mcp.tracing import spans_of_calls
 from runtime_mcp.upstreams.config import parse
@@ -27,7 +27,11 @@ async def parts_of(settings: Settings) -> AsyncGenerator[Parts]:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         listed = await enter(WatchedFile(settings.allowlist_file, allowlist.parse))
-        upstreams = await enter(Upstreams(parse(settings.upstreams_file.read_text())))
+        servers = await enter(
+            WatchedFile(settings.upstreams_file, lambda text: parse(text, environment()))
+        )
+        upstreams = await enter(Upstreams(servers.now, environment()))
+        servers.tell(upstreams.take)
         llm_service = None
         if settings.llm_service_url is not None:
             llm_service = await enter(

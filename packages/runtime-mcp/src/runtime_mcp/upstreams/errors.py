@@ -35,3 +35,20 @@ class UpstreamTooLarge(UpstreamError):
 class UpstreamBusy(UpstreamError):
     code = "upstream_busy"
     detail = "Too many calls of this tool's server are under way; try again in a moment."
+
+
+class UpstreamForbidden(UpstreamError):
+    code = "upstream_forbidden"
+    detail = "The tool's server does not let this caller in."
+
+
+class UpstreamRefused(UpstreamError):
+    """The gateway does not go there."""
+
+    code = "upstream_refused"
+    detail = "The tool's server is where the gateway does not go."
+
+
+class UpstreamRedirected(UpstreamRefused):
+    code = "upstream_redirected"
+    detail = "The tool's server is said to be elsewhere, and the gateway does not go there."

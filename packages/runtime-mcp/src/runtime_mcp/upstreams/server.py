@@ -1,77 +1,79 @@
-"""One upstream server: what it offers now, and a client of its own for each call.
-
-A call's headers are those of its caller and of nobody else, because no client is shared.
-"""
+"""One upstream server, whichever way it is reached: so many calls at a time, each with an end."""
 
 import asyncio
-import hashlib
-import json
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, cast
 
-import anyio
-import httpx2
-from mcp.client.client import Client
-from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from mcp.shared.inbound import mcp_param_headers, x_mcp_header_map
-from mcp_types import CallToolRequestParams, CallToolResult, InputRequiredResult, Tool
-
-from runtime_mcp.upstreams.bounded import Bounded
-from runtime_mcp.upstreams.config import ServerConfig
-from runtime_mcp.upstreams.errors import (
-    UpstreamBusy,
-    UpstreamDown,
-    UpstreamError,
-    UpstreamTimeout,
-    UpstreamTooLarge,
+from mcp_types import (
+    HEADER_MISMATCH,
+    UNSUPPORTED_PROTOCOL_VERSION,
+    CallToolRequest,
+    CallToolRequestParams,
+    CallToolResult,
+    InputRequiredResult,
+    RequestParamsMeta,
+    Tool,
 )
+from pydantic import TypeAdapter
+
+from runtime_mcp.upstreams.config import HttpServerConfig, StdioServerConfig
+from runtime_mcp.upstreams.errors import UpstreamBusy, UpstreamDown, UpstreamRefused
 from runtime_mcp.upstreams.on_behalf import OnBehalf
 
-MOST_PAGES = 50
-FOUND_BY = ("description", "input_schema", "output_schema", "annotations", "title")
+Result = CallToolResult | InputRequiredResult
+RESULT: TypeAdapter[Result] = TypeAdapter(Result)
+STALE = (HEADER_MISMATCH, UNSUPPORTED_PROTOCOL_VERSION)
+"""The server's words for that it is not any more what it was at the last look."""
+LEAST_BETWEEN_LOOKS = 0.5
 
 
-class Server:
+class Server(ABC):
     """
     Args:
         name: what its tools' names begin with.
     """
 
-    def __init__(self, name: str, config: ServerConfig) -> None:
+    def __init__(self, name: str, config: HttpServerConfig | StdioServerConfig) -> None:
         self.name = name
         self.config = config
-        self._connections = httpx2.AsyncHTTPTransport()
-        self._under_way = 0
-        self._version = "auto"
-        self._mirrored: dict[str, dict[tuple[str, ...], str]] = {}
+        self.under_way = 0
+        self._is_over = False
+        self._worth_a_look = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    async def aclose(self) -> None:
-        """Closes its connections."""
-        await self._connections.aclose()
+    @abstractmethod
+    def connected(self) -> AbstractAsyncContextManager[None]:
+        """Around its looks and calls.
 
+        Raises:
+            UpstreamError: it cannot be reached, or not any more.
+        """
+
+    @abstractmethod
     async def tools(self) -> list[Tool]:
         """All that it offers.
 
         Raises:
             UpstreamError: it does not say.
+            MCPError: it says why not.
         """
-        found: list[Tool] = []
-        cursor: str | None = None
-        self._version = "auto"
-        async with self._client({}, OnBehalf()) as client:
-            for _ in range(MOST_PAGES):
-                page = await client.list_tools(cursor=cursor)
-                found += page.tools
-                cursor = page.next_cursor
-                if cursor is None:
-                    break
-            # What was negotiated once need not be negotiated again with each call.
-            version = client.protocol_version
-        self._mirrored = {tool.name: x_mcp_header_map(tool.input_schema) for tool in found}
-        self._version = version if version >= "2026" else "legacy"
-        return found
+
+    @abstractmethod
+    async def _call(
+        self,
+        tool: str,
+        params: CallToolRequestParams,
+        headers: Mapping[str, str],
+        client_side: OnBehalf,
+    ) -> Result: ...
+
+    async def aclose(self) -> None:
+        """Takes no more calls, and ends those under way."""
+        self._is_over = True
 
     async def call(
         self,
@@ -79,79 +81,70 @@ class Server:
         params: CallToolRequestParams,
         headers: Mapping[str, str],
         client_side: OnBehalf,
-    ) -> CallToolResult | InputRequiredResult:
+    ) -> Result:
         """
         Args:
             tool: as the server calls it.
-            headers: who calls and for which project.
+            headers: who calls and for which project, by lower-case name.
             client_side: what its client can be asked for and told.
 
         Raises:
             UpstreamError: there is no result.
             MCPError: the server refused the call, in its own words.
         """
-        if self._under_way >= self.config.max_concurrent:
-            raise UpstreamBusy(f"{self.name}: {self._under_way} calls are under way")
-        self._under_way += 1
-        # MCP 2026-07-28 has some arguments in headers, too, where a tool's schema says so.
-        mirrored = {} if self._version == "legacy" else self._mirrored.get(tool, {})
-        sent = {**headers, **mcp_param_headers(mirrored, params.arguments or {})}
+        if self._is_over:
+            raise UpstreamDown(f"{self.name}: is not among the servers any more")
+        if self.under_way >= self.config.max_concurrent:
+            raise UpstreamBusy(f"{self.name}: {self.under_way} calls are under way")
+        self.under_way += 1
+        self._idle.clear()
         try:
-            async with self._client(sent, client_side) as client:
-                return await client.session.call_tool(
-                    tool,
-                    params.arguments,
-                    progress_callback=client_side.progress,
-                    input_responses=params.input_responses,
-                    request_state=params.request_state,
-                    allow_input_required=True,
-                )
+            return await self._call(tool, params, headers, client_side)
+        except (UpstreamDown, UpstreamRefused):
+            self.look()
+            raise
+        except MCPError as error:
+            if error.code in STALE:
+                self.look()
+            raise
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
+            if not self.under_way:
+                self._idle.set()
 
-    @asynccontextmanager
-    async def _client(
-        self, headers: Mapping[str, str], client_side: OnBehalf
-    ) -> AsyncGenerator[Client]:
-        bounded = Bounded(self._connections, self.config.max_result_bytes)
-        seconds = self.config.timeout_seconds
+    def look(self) -> None:
+        """There is reason to look at its tools now."""
+        self._worth_a_look.set()
+
+    async def until_worth_a_look(self, at_the_latest: float) -> None:
+        """Returns when there is reason to, or after so many seconds."""
+        await asyncio.sleep(min(LEAST_BETWEEN_LOOKS, at_the_latest))
         try:
-            async with (
-                asyncio.timeout(seconds),
-                httpx2.AsyncClient(
-                    transport=bounded, headers=dict(headers), timeout=seconds
-                ) as http,
-                Client(
-                    streamable_http_client(self.config.url, http_client=http),
-                    mode=self._version,
-                    cache=None,
-                    read_timeout_seconds=seconds,
-                    # In a legacy session they would be an invitation to ask in between.
-                    **({} if self._version == "legacy" else client_side.declared()),
-                ) as client,
-            ):
-                yield client
+            async with asyncio.timeout(at_the_latest):
+                await self._worth_a_look.wait()
         except TimeoutError:
-            raise UpstreamTimeout(f"{self.name}: nothing within {seconds:g} s") from None
-        except Exception as error:  # noqa: BLE001 - each is given a name of ours below
-            raise self._named(error, bounded) from None
+            pass
+        self._worth_a_look.clear()
 
-    def _named(self, error: BaseException, bounded: Bounded) -> Exception:
-        """Our name for what went wrong, wherever in the client it did."""
-        if bounded.left < 0:
-            return UpstreamTooLarge(f"{self.name}: more than {self.config.max_result_bytes} bytes")
-        causes = list(leaves(error))
-        for cause in causes:
-            if isinstance(cause, UpstreamError):
-                return cause
-            if isinstance(cause, httpx2.TimeoutException | TimeoutError):
-                return UpstreamTimeout(f"{self.name}: {cause}")
-            if isinstance(cause, httpx2.TransportError | OSError | anyio.ClosedResourceError):
-                return UpstreamDown(f"{self.name}: {type(cause).__name__}: {cause}")
-        for cause in causes:
-            if isinstance(cause, MCPError):
-                return cause
-        return UpstreamError(f"{self.name}: {type(error).__name__}: {error}"[:300])
+    async def until_idle(self) -> None:
+        """Returns when no call is under way."""
+        await self._idle.wait()
+
+
+def request_of(
+    tool: str, params: CallToolRequestParams, meta: Mapping[str, Any] | None = None
+) -> CallToolRequest:
+    """The call as it goes on. Sent as it is and not by the session's `call_tool`, which would ask
+    for the tools again, to check what the agent's side checks."""
+    return CallToolRequest(
+        params=CallToolRequestParams(
+            name=tool,
+            arguments=params.arguments,
+            input_responses=params.input_responses,
+            request_state=params.request_state,
+            _meta=cast(RequestParamsMeta, dict(meta)) if meta else None,
+        )
+    )
 
 
 def leaves(error: BaseException) -> list[BaseException]:
@@ -159,10 +152,3 @@ def leaves(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [leaf for each in error.exceptions for leaf in leaves(each)]
     return [error]
-
-
-def fingerprint_of(tool: Tool) -> str:
-    """What tells a tool from itself after a change: SHA-256, in hex, of all that an agent reads."""
-    said: dict[str, Any] = tool.model_dump(mode="json", by_alias=False, exclude_none=True)
-    read = {name: said.get(name) for name in ("name", *FOUND_BY)}
-    return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,178 @@
+"""An MCP server that is a process of ours: what it is started with, its pipes, and its end.
+
+Its end is that of its process group: nothing that it started outlives it.
+"""
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.client._transport import TransportStreams
+from mcp.shared.message import SessionMessage
+from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
+
+from api.logs import log
+from runtime_mcp.upstreams.lines import Line, Lines
+from runtime_mcp.upstreams.said import LONGEST, Said
+
+READ_BYTES = 64 * 1024
+TO_END_BY_ITSELF = 2.0
+TO_END_WHEN_TOLD = 2.0
+TOO_LARGE = object()
+"""In place of an answer's data; nothing that comes over a pipe is this object."""
+
+
+class Child:
+    """
+    Args:
+        server: its name, for the log.
+        environment: all that it gets.
+        most: bytes of one message of it.
+
+    Attributes:
+        ended: set when it says no more.
+        heard: how many lines it said.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path | None,
+        most: int,
+    ) -> None:
+        self._server = server
+        self._command = command
+        self._environment = environment
+        self._folder = folder
+        self._most = most
+        self._said = Said(server)
+        self.ended = asyncio.Event()
+        self.how = "it has not ended"
+        self.heard = 0
+
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[TransportStreams]:
+        """Its messages, while it runs.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            env=dict(self._environment),
+            cwd=self._folder,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            start_new_session=True,
+        )
+        # Nothing is awaited between its start and this: what is cancelled there would leave it.
+        try:
+            heard, reads = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+            writes, told = anyio.create_memory_object_stream[SessionMessage](0)
+            async with anyio.create_task_group() as tasks, heard, reads, writes, told:
+                tasks.start_soon(self._hear, process, heard)
+                tasks.start_soon(self._tell, process, told)
+                tasks.start_soon(self._log, process)
+                try:
+                    yield reads, writes
+                finally:
+                    tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await end(process)
+
+    async def _hear(
+        self, process: Process, heard: MemoryObjectSendStream[SessionMessage | Exception]
+    ) -> None:
+        lines = Lines(self._most)
+        assert process.stdout is not None  # noqa: S101 - it is a PIPE
+        try:
+            while read := await process.stdout.read(READ_BYTES):
+                for line in lines.of(read):
+                    self.heard += 1
+                    message = self._message(line)
+                    if message is not None:
+                        await heard.send(message)
+            # A process that closed its pipe ends in a moment, and then its exit code is known. It
+            # is known before the calls under way fail, for they say it.
+            await has_ended(process, 0.2)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+            pass
+        finally:
+            code = process.returncode
+            self.how = "it says no more" if code is None else f"exit code {code}"
+            self.ended.set()
+            heard.close()
+
+    def _message(self, line: Line) -> SessionMessage | None:
+        if line.is_too_long:
+            number = line.id_of_message()
+            log.warning("upstream_line_too_large", server=self._server, answers=number)
+            if number is None:
+                return None
+            wrong = ErrorData(code=INTERNAL_ERROR, message="too large", data=TOO_LARGE)
+            return SessionMessage(JSONRPCError(jsonrpc="2.0", id=number, error=wrong))
+        try:
+            return SessionMessage(jsonrpc_message_adapter.validate_json(line.text, by_name=False))
+        except ValueError:
+            self._said.write(line.text)
+            return None
+
+    async def _tell(
+        self, process: Process, told: MemoryObjectReceiveStream[SessionMessage]
+    ) -> None:
+        assert process.stdin is not None  # noqa: S101 - it is a PIPE
+        with suppress(OSError):
+            async for message in told:
+                text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
+                process.stdin.write(text.encode() + b"\n")
+                await process.stdin.drain()
+
+    async def _log(self, process: Process) -> None:
+        assert process.stderr is not None  # noqa: S101 - it is a PIPE
+        lines = Lines(LONGEST)
+        with suppress(OSError):
+            while read := await process.stderr.read(READ_BYTES):
+                for line in lines.of(read):
+                    self._said.write(line.text)
+
+
+async def end(process: Process) -> None:
+    """Ends a process and all of its group: its input first, then asked, then not asked."""
+    if process.stdin is not None:
+        process.stdin.close()
+    if not await has_ended(process, TO_END_BY_ITSELF):
+        to_all(process, signal.SIGTERM)
+        await has_ended(process, TO_END_WHEN_TOLD)
+    # What it started may be there without it.
+    to_all(process, signal.SIGKILL)
+    await has_ended(process, TO_END_WHEN_TOLD)
+    # A grandchild in a group of its own may hold the pipes; asyncio has no other way to let go.
+    transport = getattr(process, "_transport", None)
+    if transport is not None:
+        transport.close()
+
+
+async def has_ended(process: Process, seconds: float) -> bool:
+    """Not by `wait`, which waits for the pipes, too, and a child of the process may hold them."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while process.returncode is None:
+        if asyncio.get_running_loop().time() > deadline:
+            return False
+        await asyncio.sleep(0.01)
+    return True
+
+
+def to_all(process: Process, sign: signal.Signals) -> None:
+    # The group is there as long as one of it is, and its number is that of the first.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, sign)

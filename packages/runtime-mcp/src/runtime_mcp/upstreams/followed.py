@@ -1,0 +1,166 @@
+"""One server as it comes and goes: asked again and again what it offers; one that is down hides."""
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import Tool
+
+from api.logs import log
+from api.redaction import redacted
+from runtime_mcp.upstreams.config import TOOL_NAME
+from runtime_mcp.upstreams.errors import UpstreamError
+from runtime_mcp.upstreams.pins import ChangedTool, Pins, fingerprint_of
+from runtime_mcp.upstreams.server import Server
+
+FIRST_RETRY_SECONDS = 0.5
+BETWEEN_DECISION_AND_CALL = 6.0
+"""Seconds; the record takes 5 of them at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamState:
+    """
+    Attributes:
+        reason: why it is not up; None when it is.
+        tools: how many it offers.
+        changed: the tools that are not offered, because they are not what they were.
+    """
+
+    name: str
+    up: bool
+    reason: str | None
+    tools: int
+    changed: tuple[ChangedTool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedTool:
+    """
+    Attributes:
+        tool: with its full name, `<server>.<tool>`.
+        own_name: as its server calls it.
+        fingerprint: of all that an agent reads of it; it is the one that was first seen.
+    """
+
+    server: Server
+    tool: Tool
+    own_name: str
+    fingerprint: str
+
+
+class Followed:
+    """
+    Args:
+        look: seconds from one look at its tools to the next.
+
+    Attributes:
+        offered: what it offers now, by full name.
+    """
+
+    def __init__(self, server: Server, pins: Pins, look: float) -> None:
+        self.server = server
+        self.offered: dict[str, OfferedTool] = {}
+        self._pins = pins
+        self._look = look
+        self._tools: list[Tool] = []
+        self._ending = asyncio.Event()
+        self._told: set[tuple[str, ...]] = set()
+        self.state = UpstreamState(server.name, up=False, reason="not asked yet", tools=0)
+        self._task = asyncio.create_task(self._follow())
+
+    async def end(self) -> None:
+        """Ends it, and the calls that are under way."""
+        self._hide()
+        # A second time it would be cancelled while it ends its process.
+        if not self._ending.is_set():
+            self._ending.set()
+            self.server.look()
+            self._task.cancel()
+        await asyncio.wait({self._task})
+        await self.server.aclose()
+
+    async def retire(self) -> None:
+        """Hides it at once, and ends it when the calls under way have ended."""
+        self._hide()
+        await asyncio.sleep(BETWEEN_DECISION_AND_CALL)
+        await self.server.until_idle()
+        await self.end()
+
+    def pin(self, pinned: dict[str, str]) -> None:
+        """From now on these fingerprints count."""
+        if pinned != self._pins.pinned:
+            self._pins.pinned = pinned
+            if self.state.up:
+                self._offer(self._tools)
+
+    async def _follow(self) -> None:
+        loop = asyncio.get_running_loop()
+        wait = FIRST_RETRY_SECONDS
+        # A cancellation that comes while a connection fails may get lost in the client.
+        while not self._ending.is_set():
+            began = loop.time()
+            try:
+                async with self.server.connected():
+                    while not self._ending.is_set():
+                        self._offer(await self.server.tools())
+                        await self.server.until_worth_a_look(self._look)
+            except (UpstreamError, MCPError) as error:
+                reason = error.reason if isinstance(error, UpstreamError) else error.message
+                self._went(reason)
+            except Exception as error:  # noqa: BLE001
+                # Whatever it is, it is this server's, and the next look may find it well.
+                log.exception("upstream_not_followed", server=self.server.name)
+                self._went(f"{type(error).__name__}, which nobody expected")
+            if self._ending.is_set():
+                return
+            if loop.time() - began > self._look:
+                wait = FIRST_RETRY_SECONDS
+            await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - no secret
+            wait = min(wait * 2, self._look)
+
+    def _hide(self) -> None:
+        self.offered = {}
+
+    def _went(self, reason: str) -> None:
+        reason = redacted(" ".join(reason.split()))[:300]
+        if self.state.up or self.state.reason != reason:
+            log.warning("upstream_down", server=self.server.name, reason=reason)
+        self._hide()
+        self.state = UpstreamState(
+            self.server.name, up=False, reason=reason, tools=0, changed=self.state.changed
+        )
+
+    def _offer(self, tools: list[Tool]) -> None:
+        name = self.server.name
+        offered, changed = {}, []
+        times = Counter(tool.name for tool in tools)
+        for tool in tools:
+            if not TOOL_NAME.fullmatch(tool.name) or times[tool.name] > 1:
+                reason = "its name stands twice" if times[tool.name] > 1 else "its name"
+                self._tell("upstream_tool_not_offered", tool=tool.name[:128], reason=reason)
+                continue
+            now = fingerprint_of(tool)
+            another = self._pins.changed(tool.name, now)
+            if another is not None:
+                changed.append(another)
+                full = f"{name}.{tool.name}"
+                self._tell("upstream_tool_changed", tool=full, first=another.first, now=now)
+                continue
+            full = f"{name}.{tool.name}"
+            renamed = tool.model_copy(update={"name": full})
+            offered[full] = OfferedTool(self.server, renamed, tool.name, now)
+        if not self.state.up:
+            log.info("upstream_up", server=name, tools=len(offered))
+        self._tools, self.offered = tools, offered
+        self.state = UpstreamState(
+            name, up=True, reason=None, tools=len(offered), changed=tuple(changed)
+        )
+
+    def _tell(self, event: str, **facts: str) -> None:
+        """Once, and not at each look."""
+        if (event, *facts.values()) not in self._told:
+            self._told.add((event, *facts.values()))
+            log.warning(event, server=self.server.name, **facts)
