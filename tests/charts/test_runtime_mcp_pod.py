@@ -75,7 +75,12 @@ async def in_pod(manifests: list[Manifest], folder: Path) -> AsyncIterator[InPod
         else:
             path.mkdir(parents=True)
     port = str(free_port())
-    given = {each["name"]: below(folder, each["value"]) for each in container["env"]}
+    given = {
+        each["name"]: below(folder, each["value"]) for each in container["env"] if "value" in each
+    }
+    # The Secret of this pod has none of those that it may lack.
+    secret = [each["valueFrom"]["secretKeyRef"] for each in container["env"] if "value" not in each]
+    assert all(each["optional"] for each in secret)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "runtime_mcp"),
         env={"PATH": os.environ["PATH"]} | given | {"HOST": "127.0.0.1", "PORT": port},
