@@ -73,6 +73,7 @@ async def serve() -> None:
         on_subscriptions_listen=ListenHandler(bus),
     )
     options = server.create_initialization_options(NotificationOptions(tools_changed=True))
+    sys.stderr.write("ready\n")
     async with stdio_server() as (reads, writes):
         await server.run(reads, writes, options)
 

@@ -262,6 +262,7 @@ def test_pins_that_are_printed_are_what_the_file_takes(tmp_path: Path) -> None:
     done = run("tools", "pins", UPSTREAMS_FILE=str(file), CLI_KEY=secret)
     assert done.returncode == 1
     assert "gone: ConnectError" in done.stderr
+    assert "ready" in done.stderr
     pins = yaml.safe_load(done.stdout)["servers"]["tools"]["pins"]
     assert "echo" in pins
     config = parse(json.dumps({"servers": {"tools": over_stdio(pins=pins)}}), {})

@@ -86,6 +86,12 @@ async def test_each_server_is_told_of_the_caller_what_the_file_says(tmp_path: Pa
             assert await heard("filed") == trace | {"x-key": key}
             file.write_text(marked("rotated"))
             assert await heard("filed") == trace | {"x-key": marked("rotated")}
+            file.write_text(f"{key}\nX-Project-ID: other")
+            with pytest.raises(UpstreamDown, match=r"headers\.x-key: is not one line of ASCII"):
+                await heard("filed")
+            await until(lambda: not state_of(upstreams, "filed").up)
+            file.write_text(key)
+            await until(lambda: state_of(upstreams, "filed").up)
             file.unlink()
             with pytest.raises(UpstreamDown, match=r"filed: headers\.x-key: the file .* cannot be"):
                 await heard("filed")

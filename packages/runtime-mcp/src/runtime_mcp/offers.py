@@ -7,7 +7,7 @@ from typing import Any
 from mcp_types import CallToolRequestParams, CallToolResult, InputRequiredResult, TextContent, Tool
 
 from runtime_mcp.builtin_tools import COMPLETE, COMPLETE_TOOL, HELLO, HELLO_TOOL, LlmService
-from runtime_mcp.upstreams.followed import OfferedTool
+from runtime_mcp.upstreams.offering import OfferedTool
 from runtime_mcp.upstreams.on_behalf import OnBehalf
 from runtime_mcp.upstreams.pins import fingerprint_of
 from runtime_mcp.upstreams.upstreams import Upstreams

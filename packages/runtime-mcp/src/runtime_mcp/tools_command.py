@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 import yaml
 
+from api.logs import configure_logs
 from api.redaction import redact_output
 from runtime_mcp.settings import environment
 from runtime_mcp.upstreams.config import parse
@@ -28,6 +29,8 @@ def offered() -> None:
 def pins(upstreams_file: UpstreamsFile) -> None:
     """Print a fingerprint for each tool that is offered now. Exit code 1: a server does not say."""
     redact_output()
+    # What a server writes goes there, too, and stdout has the pins alone.
+    configure_logs("INFO", sys.stderr)
     try:
         config = parse(upstreams_file.read_text(), environment())
     except (ValueError, yaml.YAMLError) as error:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import Counter
 from dataclasses import dataclass
 
 from mcp.shared.exceptions import MCPError
@@ -10,9 +9,9 @@ from mcp_types import Tool
 
 from api.logs import log
 from api.redaction import redacted
-from runtime_mcp.upstreams.config import TOOL_NAME
 from runtime_mcp.upstreams.errors import UpstreamError
-from runtime_mcp.upstreams.pins import ChangedTool, Pins, fingerprint_of
+from runtime_mcp.upstreams.offering import OfferedTool, Offering
+from runtime_mcp.upstreams.pins import ChangedTool, Pins
 from runtime_mcp.upstreams.server import Server
 
 FIRST_RETRY_SECONDS = 0.5
@@ -36,21 +35,6 @@ class UpstreamState:
     changed: tuple[ChangedTool, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class OfferedTool:
-    """
-    Attributes:
-        tool: with its full name, `<server>.<tool>`.
-        own_name: as its server calls it.
-        fingerprint: of all that an agent reads of it; it is the one that was first seen.
-    """
-
-    server: Server
-    tool: Tool
-    own_name: str
-    fingerprint: str
-
-
 class Followed:
     """
     Args:
@@ -67,7 +51,7 @@ class Followed:
         self._look = look
         self._tools: list[Tool] = []
         self._ending = asyncio.Event()
-        self._told: set[tuple[str, ...]] = set()
+        self._offering = Offering(server, pins)
         self.state = UpstreamState(server.name, up=False, reason="not asked yet", tools=0)
         self._task = asyncio.create_task(self._follow())
 
@@ -134,33 +118,10 @@ class Followed:
         )
 
     def _offer(self, tools: list[Tool]) -> None:
-        name = self.server.name
-        offered, changed = {}, []
-        times = Counter(tool.name for tool in tools)
-        for tool in tools:
-            if not TOOL_NAME.fullmatch(tool.name) or times[tool.name] > 1:
-                reason = "its name stands twice" if times[tool.name] > 1 else "its name"
-                self._tell("upstream_tool_not_offered", tool=tool.name[:128], reason=reason)
-                continue
-            now = fingerprint_of(tool)
-            another = self._pins.changed(tool.name, now)
-            if another is not None:
-                changed.append(another)
-                full = f"{name}.{tool.name}"
-                self._tell("upstream_tool_changed", tool=full, first=another.first, now=now)
-                continue
-            full = f"{name}.{tool.name}"
-            renamed = tool.model_copy(update={"name": full})
-            offered[full] = OfferedTool(self.server, renamed, tool.name, now)
+        offered, changed = self._offering.of(tools)
         if not self.state.up:
-            log.info("upstream_up", server=name, tools=len(offered))
+            log.info("upstream_up", server=self.server.name, tools=len(offered))
         self._tools, self.offered = tools, offered
         self.state = UpstreamState(
-            name, up=True, reason=None, tools=len(offered), changed=tuple(changed)
+            self.server.name, up=True, reason=None, tools=len(offered), changed=changed
         )
-
-    def _tell(self, event: str, **facts: str) -> None:
-        """Once, and not at each look."""
-        if (event, *facts.values()) not in self._told:
-            self._told.add((event, *facts.values()))
-            log.warning(event, server=self.server.name, **facts)

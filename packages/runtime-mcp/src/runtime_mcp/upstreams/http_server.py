@@ -126,6 +126,8 @@ class HttpServer(Server):
                 own[name] = self._secrets.filled(value)
             except SecretMissing as error:
                 raise UpstreamDown(f"{self.name}: headers.{name}: {error}") from None
+            if not (own[name].isascii() and own[name].isprintable()):
+                raise UpstreamDown(f"{self.name}: headers.{name}: is not one line of ASCII")
         return own
 
     def _named(self, error: BaseException, bounded: Bounded) -> Exception:

@@ -43,7 +43,7 @@ class Secrets:
         """The value as it is now; its files are read each time.
 
         Raises:
-            SecretMissing: a variable or a file is not there, or has more than one line.
+            SecretMissing: a variable or a file is not there, or is empty.
         """
         return REFERENCE.sub(self._what_stands_for, text)
 
@@ -68,6 +68,6 @@ def of_file(path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "no text"
         raise SecretMissing(f"the file {path} cannot be read ({why})") from None
-    if not value or not value.isprintable():
-        raise SecretMissing(f"the file {path} is not one line of text")
+    if not value:
+        raise SecretMissing(f"the file {path} is empty")
     return value

@@ -10,8 +10,9 @@ from mcp_types import Tool
 
 from api.logs import log
 from runtime_mcp.upstreams.config import HttpServerConfig, StdioServerConfig, UpstreamsConfig
-from runtime_mcp.upstreams.followed import Followed, OfferedTool, UpstreamState
+from runtime_mcp.upstreams.followed import Followed, UpstreamState
 from runtime_mcp.upstreams.http_server import HttpServer
+from runtime_mcp.upstreams.offering import OfferedTool
 from runtime_mcp.upstreams.pins import Pins
 from runtime_mcp.upstreams.secrets import Secrets
 from runtime_mcp.upstreams.server import Server
