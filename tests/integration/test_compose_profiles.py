@@ -83,21 +83,34 @@ class Guarded:
     """The API of the profile `auth`, and the Keycloak that its callers have tokens of."""
 
     url: str
+    tools: str
     openfga: str
     keycloak: Keycloak
     password: str
 
     async def call(self, user: str | None) -> int:
+        async with aiohttp.ClientSession() as http:
+            body = {"prompt": "Who may ask?", "model": "ok"}
+            url = f"{self.url}/llm/complete"
+            async with http.post(url, json=body, headers=self.headers(user)) as response:
+                await response.read()
+                return response.status
+
+    async def asks_the_tool_gateway(
+        self, user: str | None, method: str, **params: Any
+    ) -> tuple[int, str]:
+        headers = self.headers(user) | {"Accept": "application/json, text/event-stream"}
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        async with aiohttp.ClientSession() as http:
+            async with http.post(f"{self.tools}/mcp", json=body, headers=headers) as response:
+                return response.status, await response.text()
+
+    def headers(self, user: str | None) -> dict[str, str]:
         headers = {"X-Project-ID": "demo"}
         if user:
             token = self.keycloak.tokens(user, self.password)["access_token"]
             headers["Authorization"] = f"Bearer {token}"
-        async with aiohttp.ClientSession() as http:
-            body = {"prompt": "Who may ask?", "model": "ok"}
-            url = f"{self.url}/llm/complete"
-            async with http.post(url, json=body, headers=headers) as response:
-                await response.read()
-                return response.status
+        return headers
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +134,10 @@ async def guarded(
     with supervised(machine.folder) as supervision:
         start_openfga_of_the_profile(supervision, machine, int(openfga.rpartition(":")[2]))
         await machine.once("load")
-        async with machine.running("api"):
+        async with machine.running("api"), machine.running("runtime-mcp"):
             password = (machine.volume("for-load") / "DEMO_PASSWORD").read_text()
-            yield Guarded(machine.url("api"), openfga, keycloak, password)
+            url, tools = machine.url("api"), machine.url("runtime-mcp")
+            yield Guarded(url, tools, openfga, keycloak, password)
     keycloak.set_passwords(PASSWORD)
 
 
@@ -142,6 +156,19 @@ async def test_the_profile_auth_lets_in_who_may(
     guarded: Guarded, user: str | None, status: int
 ) -> None:
     assert await guarded.call(user) == status
+
+
+async def test_its_tool_gateway_lets_ada_call_and_shows_vera_nothing(guarded: Guarded) -> None:
+    question = {"prompt": "Who may call?", "model": "ok"}
+    call = {"name": "llm_complete", "arguments": question}
+    status, said = await guarded.asks_the_tool_gateway("ada", "tools/call", **call)
+    assert status == 200
+    assert '"project_id":"demo"' in said
+    _, seen = await guarded.asks_the_tool_gateway("vera", "tools/list")
+    assert '"tools":[]' in seen
+    _, refused = await guarded.asks_the_tool_gateway("vera", "tools/call", **call)
+    assert "Unknown tool: llm_complete" in refused
+    assert (await guarded.asks_the_tool_gateway(None, "tools/list"))[0] == 401
 
 
 async def test_its_openfga_answers_nobody_without_the_key_that_was_made(guarded: Guarded) -> None:
