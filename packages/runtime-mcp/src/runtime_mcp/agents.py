@@ -2,16 +2,17 @@
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import Headers
 
 from api.errors import Unauthenticated
 from api.identity import bearer_token
 from api.tokens import Tokens
+from runtime_mcp import strict_yaml
 
 NAME = r"^[A-Za-z0-9_.:@-]{1,128}$"
 
@@ -85,7 +86,7 @@ class AgentKey(BaseModel):
         sha256: of the key, in hex; two entries of one name hold while a key is changed.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: str = Field(pattern=NAME)
     organisation: str = Field(pattern=NAME)
@@ -93,22 +94,27 @@ class AgentKey(BaseModel):
 
 
 class AgentKeysFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What is refused is told in the log, and may be a key where its hash should be.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     agents: list[AgentKey]
 
 
 class AgentKeys:
-    """`AUTH_MODE=keys`: a bearer key for each agent, of which the file has the hash alone."""
+    """`AUTH_MODE=keys`: a bearer key for each agent, of which the file has the hash alone.
 
-    def __init__(self, file: AgentKeysFile) -> None:
-        self._entries = file.agents
+    Args:
+        file: the one that holds now; a key that is not in it is nobody's from then on.
+    """
+
+    def __init__(self, file: Callable[[], AgentKeysFile]) -> None:
+        self._file = file
 
     async def agent(self, headers: Headers) -> Agent:
         """See `Agents.agent`."""
         key = bearer_token(headers.getlist("Authorization"))
         given = hashlib.sha256(key.encode()).hexdigest()
-        found = [each for each in self._entries if hmac.compare_digest(each.sha256, given)]
+        found = [each for each in self._file().agents if hmac.compare_digest(each.sha256, given)]
         if not found:
             raise Unauthenticated("the key is no agent's")
         return Agent(found[0].name, found[0].organisation)
@@ -125,4 +131,4 @@ def parse_keys(text: str) -> AgentKeysFile:
         ValueError: it is none; says where.
         yaml.YAMLError: it is no YAML.
     """
-    return AgentKeysFile.model_validate(yaml.safe_load(text))
+    return AgentKeysFile.model_validate(strict_yaml.load(text))

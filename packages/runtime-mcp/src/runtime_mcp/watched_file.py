@@ -59,7 +59,7 @@ class WatchedFile(Generic[T]):
                     continue
                 self._text = text
                 self._now = self._parse(text)
-            except (OSError, ValueError, yaml.YAMLError) as error:
+            except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
                 log.error("file_not_taken", path=str(self._path), reason=str(error))
             else:
                 log.info("file_taken", path=str(self._path))

@@ -73,8 +73,9 @@ async def agents_of(settings: Settings) -> AsyncGenerator[Agents]:
     if settings.auth_mode == "disabled":
         yield LocalAgent(settings.local_agent)
     elif settings.agent_keys_file is not None and settings.auth_mode == "keys":
-        yield AgentKeys(parse_keys(settings.agent_keys_file.read_text()))
+        async with WatchedFile(settings.agent_keys_file, parse_keys) as keys:
+            yield AgentKeys(lambda: keys.now)
     else:
         issuer, audience = settings.keycloak_issuer_url or "", settings.keycloak_audience or ""
-        async with RealmKeys(settings.jwks_url()) as keys:
-            yield AgentsOfRealm(Tokens(keys, issuer, audience))
+        async with RealmKeys(settings.jwks_url()) as realm:
+            yield AgentsOfRealm(Tokens(realm, issuer, audience))
