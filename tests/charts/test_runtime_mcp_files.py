@@ -94,25 +94,33 @@ def test_without_an_address_of_the_database_no_pod_starts(charted: Helm) -> None
     }
 
 
-def test_only_a_change_of_the_servers_makes_new_pods(charted: Helm) -> None:
+def test_no_change_of_the_files_makes_new_pods(charted: Helm) -> None:
     maps = {
         each["metadata"]["name"]: each["metadata"]["annotations"]
         for each in charted.render(None, EXAMPLE["postgres"])
         if each["kind"] == "ConfigMap"
     }
     ignored = {name for name, said in maps.items() if "reloader.stakater.com/ignore" in said}
-    assert ignored == {"runtime-mcp-allowlist"}
+    assert ignored == {"runtime-mcp-allowlist", "runtime-mcp-upstreams"}
 
 
-def test_the_checksum_of_the_allowlist_is_another_when_the_list_is(charted: Helm) -> None:
-    def checksums(*agents: Any) -> dict[str, str]:
-        rendered = charted.render({"allowlist": {"agents": agents}}, EXAMPLE["postgres"])
+@pytest.mark.parametrize(
+    ("which", "changed"),
+    [
+        ("allowlist", {"agents": [{"name": "ada", "tools": []}]}),
+        ("upstreams", {"servers": {"files": {"url": "https://files.example.com/mcp"}}}),
+    ],
+)
+def test_the_checksum_of_a_file_is_another_when_the_file_is(
+    charted: Helm, which: str, changed: Any
+) -> None:
+    def checksums(values: dict[str, Any] | None) -> dict[str, str]:
         return {
             name: text
-            for each in rendered
+            for each in charted.render(values, EXAMPLE["postgres"])
             if each["kind"] == "ConfigMap"
             for name, text in each["metadata"]["annotations"].items()
         }
 
-    one, other = checksums(), checksums({"name": "ada", "tools": []})
-    assert {name for name in one if one[name] != other[name]} == {"checksum/allowlist"}
+    one, other = checksums(None), checksums({which: changed})
+    assert {name for name in one if one[name] != other[name]} == {f"checksum/{which}"}

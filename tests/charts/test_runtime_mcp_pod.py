@@ -1,4 +1,4 @@
-"""The tool gateway as its chart starts it: `helm test` tries it, and a new list reaches it."""
+"""The tool gateway as its chart starts it: `helm test` tries it, and changed files reach it."""
 
 import asyncio
 import hashlib
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import yaml
 
@@ -19,10 +20,12 @@ from kubelet import files_of, mount, pod
 from marked import marked
 from rendering import FETCHED_WITHIN_SECONDS, TOOL_GATEWAY, Helm, Manifest, examples_of
 from running import wait_until_ready
+from tool_gateway import Upstream, served
 
 pytestmark = pytest.mark.timeout(FETCHED_WITHIN_SECONDS)
 
 KEY = marked("agent-of-the-chart")
+NEW_KEY = marked("new-of-the-chart")
 TAKEN_WITHIN_SECONDS = 5
 
 
@@ -36,9 +39,26 @@ class InPod:
     def gets(self, agents: list[Any] | str) -> None:
         """What the kubelet does when the ConfigMap of the allowlist is another."""
         text = agents if isinstance(agents, str) else yaml.safe_dump({"agents": agents})
-        upstreams = (self.folder / "etc/runtime-mcp/upstreams.yaml").read_text()
-        files = {"allowlist.yaml": text, "upstreams.yaml": upstreams}
-        mount(self.folder / "etc/runtime-mcp", files)
+        self._mount("etc/runtime-mcp", {"allowlist.yaml": text})
+
+    def gets_servers(self, servers: dict[str, Any]) -> None:
+        """The same for the servers."""
+        self._mount("etc/runtime-mcp", {"upstreams.yaml": yaml.safe_dump({"servers": servers})})
+
+    def gets_keys(self, **keys: str) -> None:
+        """The same for the Secret with the keys."""
+        self._mount("mnt/secrets", {"agent-keys": keys_file(**keys)})
+
+    def _mount(self, where: str, files: dict[str, str]) -> None:
+        folder = self.folder / where
+        kept = {file.name: file.read_text() for file in folder.iterdir() if file.is_file()}
+        mount(folder, kept | files)
+
+    async def servers(self) -> list[str]:
+        """Those that are connected."""
+        async with httpx2.AsyncClient() as http:
+            said = (await http.get(f"{self.url}/health/ready")).json()
+        return [each["server"] for each in said["upstreams"] if each["up"]]
 
     async def verify(self, **variables: str) -> tuple[int | None, list[str]]:
         process = await asyncio.create_subprocess_exec(
@@ -50,11 +70,11 @@ class InPod:
         said, _ = await process.communicate()
         return process.returncode, said.decode().splitlines()
 
-    async def until(self, line: str) -> list[str]:
+    async def until(self, line: str, key: str = KEY) -> list[str]:
         """What `verify.sh` says once this is its last line."""
         async with asyncio.timeout(TAKEN_WITHIN_SECONDS):
             while True:
-                code, said = await self.verify(TOKEN=KEY)
+                code, said = await self.verify(TOKEN=key)
                 if said[-1].startswith(line):
                     assert code == 0
                     return said
@@ -71,7 +91,7 @@ async def in_pod(manifests: list[Manifest], folder: Path) -> AsyncIterator[InPod
         if each["name"] == "files":
             mount(path, files_of(manifests, volumes["files"]))
         elif each["name"] == "secrets":
-            mount(path, {"agent-keys": keys_file()})
+            mount(path, {"agent-keys": keys_file(ada=KEY)})
         else:
             path.mkdir(parents=True)
     port = str(free_port())
@@ -99,9 +119,13 @@ async def in_pod(manifests: list[Manifest], folder: Path) -> AsyncIterator[InPod
     assert process.returncode == 0
 
 
-def keys_file() -> str:
-    digest = hashlib.sha256(KEY.encode()).hexdigest()
-    return yaml.safe_dump({"agents": [{"name": "ada", "organisation": "acme", "sha256": digest}]})
+def keys_file(**keys: str) -> str:
+    """The keys of these agents."""
+    agents = [
+        {"name": name, "organisation": "acme", "sha256": hashlib.sha256(key.encode()).hexdigest()}
+        for name, key in keys.items()
+    ]
+    return yaml.safe_dump({"agents": agents})
 
 
 def below(folder: Path, value: str) -> str:
@@ -166,4 +190,27 @@ async def test_a_bad_list_that_the_kubelet_brings_changes_nothing(running: InPod
     await running.until("ok     a tool is called")
     running.gets("agents: [{name: ada, tools: everything}]")
     await asyncio.sleep(2.5)
+    await running.until("ok     a tool is called")
+
+
+async def test_servers_that_the_kubelet_brings_are_there_in_a_pod_that_runs(
+    running: InPod,
+) -> None:
+    async with served(Upstream().app()) as behind:
+        for servers in ({"files": {"url": f"{behind}/mcp"}}, {}):
+            running.gets_servers(servers)
+            async with asyncio.timeout(TAKEN_WITHIN_SECONDS):
+                while await running.servers() != list(servers):
+                    await asyncio.sleep(0.1)
+
+
+async def test_a_key_that_the_kubelet_takes_away_opens_nothing_in_a_pod_that_runs(
+    running: InPod,
+) -> None:
+    running.gets([HELLO])
+    running.gets_keys(ada=NEW_KEY)
+    await running.until("ok     a tool is called", NEW_KEY)
+    code, said = await running.verify(TOKEN=KEY)
+    assert (code, said[-1]) == (1, "status=401")
+    running.gets_keys(ada=KEY)
     await running.until("ok     a tool is called")
