@@ -23,7 +23,7 @@ from runtime_mcp.call_events import event_of, outcome_of, told
 from runtime_mcp.call_limits import CallLimits
 from runtime_mcp.decision import Decision, decide
 from runtime_mcp.door import Caller
-from runtime_mcp.metrics import UNKNOWN, Metrics
+from runtime_mcp.metrics import NOT_RECORDED, UNKNOWN, Metrics
 from runtime_mcp.offers import Asked, Offer, Offers, Result
 from runtime_mcp.refusals import denied, refusal_of
 from runtime_mcp.tool_spans import ToolCallSeen
@@ -87,7 +87,7 @@ class Calls:
                 raise refusal_of(name, decision)
             intent = await self.audit.intent(event)
         except AuditUnavailable as error:
-            over("audit_unavailable", reason=str(error))
+            over(NOT_RECORDED, reason=str(error))
             raise MCPError(
                 INTERNAL_ERROR, "The call cannot be recorded now, and so it was not made."
             ) from None

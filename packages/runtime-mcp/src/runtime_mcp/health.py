@@ -1,5 +1,6 @@
 """Health for probes, and what a Prometheus scrapes. None of them needs a token."""
 
+import asyncio
 from dataclasses import asdict
 from typing import Any
 
@@ -49,6 +50,10 @@ async def metrics(request: Request) -> Response:
     parts.metrics.upstreams(
         (each.name, each.up, len(each.changed)) for each in parts.upstreams.states()
     )
+    parts.metrics.offered(tool.name for tool in parts.calls.offers.tools())
+    parts.metrics.files({name: file.is_taken for name, file in parts.files.items()})
+    parts.metrics.record(behind=parts.audit.behind, unheard=parts.audit.unheard)
     parts.metrics.exports.look(parts.exports)
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    return Response(encode(parts.metrics.registry), media_type=content_type)
+    text = await asyncio.to_thread(encode, parts.metrics.registry)
+    return Response(text, headers={"Content-Type": content_type, "Cache-Control": "no-store"})

@@ -28,16 +28,17 @@ LOOPBACK = ["127.0.0.1:*", "localhost:*", "[::1]:*"]
 def create_app(settings: Settings) -> FastAPI:
     """The tool gateway for these settings."""
     keep_out_all(settings)
+    release = version("llm-access-runtime-mcp")
     mcp = StreamableHTTPSessionManager(
-        mcp_server(version("llm-access-runtime-mcp")),
+        mcp_server(release),
         stateless=True,
         security_settings=from_where(settings),
         max_request_body_size=settings.max_body_bytes,
     )
     app = FastAPI(
         title="em-runtime-mcp",
-        version=version("llm-access-runtime-mcp"),
-        lifespan=lifespan_of(settings, mcp),
+        version=release,
+        lifespan=lifespan_of(settings, mcp, release),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -65,14 +66,14 @@ def from_where(settings: Settings) -> TransportSecuritySettings:
 
 
 def lifespan_of(
-    settings: Settings, mcp: StreamableHTTPSessionManager
+    settings: Settings, mcp: StreamableHTTPSessionManager, release: str
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     """The lifespan that makes what the requests share, and takes it down again."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
         async with AsyncExitStack() as stack:
-            parts = await stack.enter_async_context(parts_of(settings))
+            parts = await stack.enter_async_context(parts_of(settings, release))
             await stack.enter_async_context(mcp.run())
             yield State(parts=parts)
 

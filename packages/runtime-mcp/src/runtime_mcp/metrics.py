@@ -1,29 +1,37 @@
-"""What a Prometheus is told of this process: calls by tool and outcome, and the upstreams."""
+"""What a Prometheus is told of this process: the calls, the upstreams, the files, the record."""
 
-from collections.abc import Iterable
+import platform
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
+    GCCollector,
     Histogram,
+    PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
 )
 
+from api.errors import IdentityUnavailable, InternalError
 from api.export_metrics import ExportMetrics
 
 UNKNOWN = "unknown"
 """The label of every tool that is not offered: a caller's word makes no series."""
+NOT_RECORDED = "audit_unavailable"
 
 
 class Metrics:
-    """The metrics of one application, in a registry of its own."""
+    """The metrics of one application, in a registry of its own.
 
-    def __init__(self) -> None:
+    Args:
+        version: of the gateway.
+    """
+
+    def __init__(self, version: str) -> None:
         disable_created_metrics()
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
         self._calls = Counter(
             "mcp_tool_calls_total",
             "Calls of tools, by how they ended.",
@@ -43,6 +51,9 @@ class Metrics:
             ["code"],
             registry=self.registry,
         )
+        # What an alert waits for is there before it happens: a first value is no increase.
+        for error in (InternalError, IdentityUnavailable):
+            self._refused.labels(error.code)
         self._up = Gauge(
             "mcp_upstream_up",
             "Whether an upstream server is connected and its tools are offered.",
@@ -55,8 +66,28 @@ class Metrics:
             ["server"],
             registry=self.registry,
         )
-
+        self._taken = Gauge(
+            "mcp_file_taken",
+            "Whether a file as it is now is what counts.",
+            ["file"],
+            registry=self.registry,
+        )
+        self._behind = Gauge(
+            "mcp_audit_behind_seconds",
+            "For how long the database has not taken the events that are being written.",
+            registry=self.registry,
+        )
+        self._unheard = Gauge(
+            "mcp_audit_unheard_seconds",
+            "How long ago the record's database last took a sign of life of this gateway.",
+            registry=self.registry,
+        )
         self.exports = ExportMetrics(self.registry)
+        build = {"version": version, "python": platform.python_version()}
+        info = Gauge("mcp_build_info", "What runs here.", build, registry=self.registry)
+        info.labels(**build).set(1)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
 
     def refused(self, code: str) -> None:
         """One request that a problem was the answer to."""
@@ -83,3 +114,18 @@ class Metrics:
         for server, is_up, changed in states:
             self._up.labels(server).set(is_up)
             self._changed.labels(server).set(changed)
+
+    def offered(self, tools: Iterable[str]) -> None:
+        """Which tools there are, at the time of a scrape; the same note."""
+        for tool in (*tools, UNKNOWN):
+            self._calls.labels(tool, NOT_RECORDED)
+
+    def files(self, taken: Mapping[str, bool]) -> None:
+        """Which files are as they count, at the time of a scrape."""
+        for file, is_taken in taken.items():
+            self._taken.labels(file).set(is_taken)
+
+    def record(self, *, behind: float, unheard: float) -> None:
+        """How the record fares, at the time of a scrape; both in seconds."""
+        self._behind.set(behind)
+        self._unheard.set(unheard)

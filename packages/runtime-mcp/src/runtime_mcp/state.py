@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from api.span_export import SpanExport
     from runtime_mcp.agents import Agents
@@ -14,11 +15,16 @@ if TYPE_CHECKING:
     from runtime_mcp.settings import Settings
     from runtime_mcp.tool_spans import ToolCallSeen
     from runtime_mcp.upstreams.upstreams import Upstreams
+    from runtime_mcp.watched_file import WatchedFile
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts that all requests share."""
+    """The parts that all requests share.
+
+    Attributes:
+        files: those that are followed, by what they are.
+    """
 
     settings: "Settings"
     agents: "Agents"
@@ -26,6 +32,7 @@ class Parts:
     audit: "AuditLog"
     upstreams: "Upstreams"
     metrics: "Metrics"
+    files: "Mapping[str, WatchedFile[Any]]"
     exports: "Sequence[SpanExport[ToolCallSeen]]"
 
 

@@ -29,6 +29,9 @@ class WatchedFile(Generic[T]):
         self._look = look
         self._text = path.read_text()
         self._now = parse(self._text)
+        self._is_good = True
+        self.is_taken = True
+        """Whether `now` is what the file says now."""
         self._takes: Callable[[T], None] | None = None
 
     @property
@@ -56,12 +59,15 @@ class WatchedFile(Generic[T]):
             try:
                 text = self._path.read_text()
                 if text == self._text:
+                    self.is_taken = self._is_good
                     continue
-                self._text = text
+                self._text, self._is_good = text, False
                 self._now = self._parse(text)
             except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+                self.is_taken = False
                 log.error("file_not_taken", path=str(self._path), reason=str(error))
             else:
+                self._is_good = self.is_taken = True
                 log.info("file_taken", path=str(self._path))
                 if self._takes is not None:
                     self._takes(self._now)

@@ -3,11 +3,19 @@
 import platform
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from api.realm_keys import RealmKeys
 from api.tokens import Tokens
 from runtime_mcp import allowlist
-from runtime_mcp.agents import AgentKeys, Agents, AgentsOfRealm, LocalAgent, parse_keys
+from runtime_mcp.agents import (
+    AgentKeys,
+    AgentKeysFile,
+    Agents,
+    AgentsOfRealm,
+    LocalAgent,
+    parse_keys,
+)
 from runtime_mcp.audit.log import AuditLog
 from runtime_mcp.builtin_tools import LlmService
 from runtime_mcp.calls import Calls
@@ -22,8 +30,12 @@ from runtime_mcp.watched_file import WatchedFile
 
 
 @asynccontextmanager
-async def parts_of(settings: Settings) -> AsyncGenerator[Parts]:
-    """The parts that all requests share."""
+async def parts_of(settings: Settings, version: str) -> AsyncGenerator[Parts]:
+    """The parts that all requests share.
+
+    Args:
+        version: of the gateway.
+    """
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         listed = await enter(WatchedFile(settings.allowlist_file, allowlist.parse))
@@ -32,6 +44,11 @@ async def parts_of(settings: Settings) -> AsyncGenerator[Parts]:
         )
         upstreams = await enter(Upstreams(servers.now, environment()))
         servers.tell(upstreams.take)
+        files: dict[str, WatchedFile[Any]] = {"allowlist": listed, "upstreams": servers}
+        keys = None
+        if settings.agent_keys_file is not None and settings.auth_mode == "keys":
+            keys = await enter(WatchedFile(settings.agent_keys_file, parse_keys))
+            files["agent_keys"] = keys
         llm_service = None
         if settings.llm_service_url is not None:
             llm_service = await enter(
@@ -47,11 +64,11 @@ async def parts_of(settings: Settings) -> AsyncGenerator[Parts]:
                 key=key.get_secret_value().encode() if key else b"",
             )
         )
-        metrics = Metrics()
+        metrics = Metrics(version)
         export = await enter(spans_of_calls(settings))
         yield Parts(
             settings=settings,
-            agents=await enter(agents_of(settings)),
+            agents=await enter(agents_of(settings, keys)),
             calls=Calls(
                 offers=Offers(upstreams, llm_service),
                 allowlist=lambda: listed.now,
@@ -63,18 +80,24 @@ async def parts_of(settings: Settings) -> AsyncGenerator[Parts]:
             audit=audit,
             upstreams=upstreams,
             metrics=metrics,
+            files=files,
             exports=[export] if export is not None else [],
         )
 
 
 @asynccontextmanager
-async def agents_of(settings: Settings) -> AsyncGenerator[Agents]:
-    """How agents are told, as `AUTH_MODE` says."""
+async def agents_of(
+    settings: Settings, keys: WatchedFile[AgentKeysFile] | None
+) -> AsyncGenerator[Agents]:
+    """How agents are told, as `AUTH_MODE` says.
+
+    Args:
+        keys: of `AUTH_MODE=keys`.
+    """
     if settings.auth_mode == "disabled":
         yield LocalAgent(settings.local_agent)
-    elif settings.agent_keys_file is not None and settings.auth_mode == "keys":
-        async with WatchedFile(settings.agent_keys_file, parse_keys) as keys:
-            yield AgentKeys(lambda: keys.now)
+    elif keys is not None:
+        yield AgentKeys(lambda: keys.now)
     else:
         issuer, audience = settings.keycloak_issuer_url or "", settings.keycloak_audience or ""
         async with RealmKeys(settings.jwks_url()) as realm:

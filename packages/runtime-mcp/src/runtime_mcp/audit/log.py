@@ -55,6 +55,7 @@ class AuditLog:
         self._beat_every = min(HEARTBEAT_SECONDS, max(gone / 4, 0.05))
         self._writer = Writer(self.engine, source_pod=source_pod, patience=patience, key=key)
         self._is_open = False
+        self._heard_at = time.monotonic()
         self._said_head = self._writer.head
 
     async def __aenter__(self) -> Self:
@@ -101,6 +102,16 @@ class AuditLog:
             return False
         return True
 
+    @property
+    def behind(self) -> float:
+        """Seconds for which the database has not taken the event that is first in the row."""
+        return self._writer.behind
+
+    @property
+    def unheard(self) -> float:
+        """Seconds since the database took a sign of life; since the start, where it took none."""
+        return time.monotonic() - self._heard_at
+
     async def _run(self) -> None:
         """Opens the record, however long the database takes to be there, and keeps it."""
         ends = await self._until_open()
@@ -140,6 +151,7 @@ class AuditLog:
         mine = update(writers).where(writers.c.writer == self._writer.name)
         async with self.engine.begin() as connection:
             await connection.execute(mine.values(seen_at=time.time(), ended=ended))
+        self._heard_at = time.monotonic()
 
     async def _beat(self) -> None:
         """Says that this writer lives, and ends what those that do not have left open."""

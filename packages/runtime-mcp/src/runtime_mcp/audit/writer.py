@@ -6,6 +6,7 @@ database is asked what it has before anything is written again.
 
 import asyncio
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,6 +77,12 @@ class Writer:
         self._is_sure = True
         self._in_doubt: dict[str, Row] = {}
         self._waiting: asyncio.Queue[Entry] = asyncio.Queue(MOST_WAITING)
+        self._writing_since: float | None = None
+
+    @property
+    def behind(self) -> float:
+        """Seconds for which the database has not taken what is first in the row."""
+        return 0.0 if self._writing_since is None else time.monotonic() - self._writing_since
 
     async def write(self, row: Row, *, is_owed: bool = False) -> str:
         """The id of the event, once it is committed.
@@ -105,7 +112,9 @@ class Writer:
             batch = [await self._waiting.get()]
             while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
+            self._writing_since = time.monotonic()
             await self._written(batch)
+            self._writing_since = None
             for _ in batch:
                 self._waiting.task_done()
 
