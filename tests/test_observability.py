@@ -16,27 +16,37 @@ from metering import exposed
 from policy_budget_meters import BudgetMeters
 from policy_meters import Meters
 from running import ROOT, settings_for
+from runtime_mcp.metrics import Metrics as ToolMetrics
+from runtime_mcp.upstreams.errors import UpstreamError
 from test_readme import errors
 
-(FOLDER,) = ROOT.glob("charts/*/observability")
+(DASHBOARD_FILE,) = ROOT.glob("charts/*/observability/dashboard.json")
+ALERTS = sorted(ROOT.glob("charts/*/observability/alerts.yaml"))
 RULES = [
     rule
-    for group in yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"]
+    for file in ALERTS
+    for group in yaml.safe_load(file.read_text())["groups"]
     for rule in group["rules"]
 ]
-DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
+DASHBOARD = json.loads(DASHBOARD_FILE.read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 OF_THE_SCRAPE = {"instance", "job"}
 CODES = {error.code: error for error in errors()} | {"internal_error": AccessError}
+OF_TOOLS = "mcp_tool_calls_total"
+TOOL_GATEWAY = "\n".join(
+    file.read_text() for file in (ROOT / "packages/runtime-mcp/src/runtime_mcp").rglob("*.py")
+)
 
 
 def known() -> dict[str, set[str]]:
-    """The labels of every sample of the API, of its process and of the gateway's policy."""
+    """The labels of every sample of the API, of the tool gateway and of the gateway's policy."""
     gateway = CollectorRegistry()
     Meters(gateway)
     BudgetMeters(gateway)
     api = Metrics(settings_for("http://127.0.0.1:9/v1"), "1").registry
-    found = {name: set(labels) for name, labels in (exposed(api) | exposed(gateway)).items()}
+    tools = ToolMetrics("1").registry
+    all_of_them = exposed(api) | exposed(gateway) | exposed(tools)
+    found = {name: set(labels) for name, labels in all_of_them.items()}
     found |= {f"{name}_bucket": labels | {"le"} for name, labels in found.items()}
     found |= {f"process_{what}": set() for what in ("cpu_seconds_total", "resident_memory_bytes")}
     return found
@@ -58,7 +68,7 @@ EXPRESSIONS = list(expressions())
 
 def asked_of(expression: str) -> list[tuple[str, set[str]]]:
     """Each metric that it names, with the labels by which it is chosen."""
-    pairs = re.findall(r"\b((?:llm|litellm|process)_\w+)(?:\{([^}]*)\})?", expression)
+    pairs = re.findall(r"\b((?:llm|litellm|mcp|process)_\w+)(?:\{([^}]*)\})?", expression)
     return [(name, set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", chosen))) for name, chosen in pairs]
 
 
@@ -77,9 +87,40 @@ def test_what_is_asked_for_is_there(title: str, expression: str) -> None:
 def test_the_outcomes_that_are_asked_for_are_those_of_the_table_of_failures(
     title: str, expression: str
 ) -> None:
+    if OF_TOOLS in expression:
+        return
     for said in re.findall(r"(?:outcome|code)=~?\"([^\"]*)\"", expression):
         for code in said.split("|"):
             assert code in CODES.keys() | {"complete"}, title
+
+
+OF_CALLS_OF_TOOLS = [rule for rule in RULES if OF_TOOLS in rule["expr"]]
+
+
+@pytest.mark.parametrize("rule", OF_CALLS_OF_TOOLS, ids=lambda rule: rule["alert"])
+def test_the_outcomes_of_tool_calls_that_are_named_are_words_of_the_tool_gateway(
+    rule: dict[str, Any],
+) -> None:
+    (said,) = set(re.findall(r"outcome(?:=~|!~|=)\"([^\"]*)\"", rule["expr"]))
+    named = set(re.findall(r"\b(?:upstream|audit)_\w+(?=[,:])", rule["annotations"]["runbook"]))
+    for outcome in named | set(said.split("|")):
+        assert re.search(rf"[\"`]{outcome}[\" ]", TOOL_GATEWAY), outcome
+
+
+def test_a_failure_of_a_server_counts_as_one_and_its_remedy_is_in_the_runbook() -> None:
+    (rule,) = (rule for rule in OF_CALLS_OF_TOOLS if rule["alert"] == "McpCallsFail")
+    (left_out,) = re.findall(r"outcome!~\"([^\"]*)\"", rule["expr"])
+    kinds: list[type[UpstreamError]] = [UpstreamError, *every_kind_of(UpstreamError)]
+    assert len(kinds) == len({kind.code for kind in kinds})
+    for kind in kinds:
+        assert kind.code not in left_out.split("|")
+        assert kind.code in rule["annotations"]["runbook"]
+
+
+def every_kind_of(kind: type[UpstreamError]) -> Iterator[type[UpstreamError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from every_kind_of(each)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule["alert"] for rule in RULES])
@@ -89,7 +130,8 @@ def test_the_runbook_of_an_alert_has_the_remedy_of_each_failure_it_names(
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["annotations"]["summary"]
     runbook = rule["annotations"]["runbook"]
-    named = {code for code in CODES if re.search(rf"\b{code}\b", rule["expr"] + runbook)}
+    asked = re.sub(r"!~\"[^\"]*\"", "", rule["expr"])
+    named = {code for code in CODES if re.search(rf"\b{code}\b", asked + runbook)}
     for code in named:
         remedy = CODES[code].remedy.removeprefix("nothing, or ").removeprefix("nothing; ")
         assert remedy in runbook, code
@@ -117,7 +159,7 @@ def test_every_metric_of_the_service_is_on_the_dashboard() -> None:
 
 def test_what_prometheus_and_grafana_are_given_leads_to_the_files_that_are_there() -> None:
     prometheus = yaml.safe_load((ROOT / "observability/prometheus.yml").read_text())
-    assert [FOLDER / file for file in prometheus["rule_files"]] == [FOLDER / "alerts.yaml"]
+    assert len(prometheus["rule_files"]) == len(ALERTS)
     provisioning = ROOT / "observability/grafana/provisioning"
     for file in provisioning.rglob("*.yaml"):
         assert yaml.safe_load(file.read_text())["apiVersion"] == 1

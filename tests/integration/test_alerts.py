@@ -1,6 +1,7 @@
 """The alerts in the hands of a real promtool: they parse, and they fire when they should."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,9 +11,16 @@ import yaml
 
 from running import ROOT
 
-(FOLDER,) = ROOT.glob("charts/*/observability")
-ALERTS = FOLDER / "alerts.yaml"
-CASES = Path(__file__).with_name("alerts_test.yaml")
+(DASHBOARD,) = ROOT.glob("charts/*/observability/dashboard.json")
+HERE = Path(__file__).parent
+CHARTS = {
+    "alerts.yaml": (DASHBOARD.with_name("alerts.yaml"), HERE / "alerts_test.yaml"),
+    "tool-alerts.yaml": (
+        ROOT / "charts/runtime-mcp/observability/alerts.yaml",
+        HERE / "tool_alerts_test.yaml",
+    ),
+}
+"""By the names that the rules have for Prometheus: the rules, and what they are tried with."""
 BUILT_WITHIN_SECONDS = 900
 VARIABLES = {"$__rate_interval": "1m", "$__range": "3h", "$project": ".*", "$model": ".*"}
 
@@ -28,8 +36,10 @@ def promtool() -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """As Prometheus sees it: the rules beside the config."""
-    for file in (ALERTS, CASES, ROOT / "observability/prometheus.yml"):
-        shutil.copy(file, tmp_path)
+    shutil.copy(ROOT / "observability/prometheus.yml", tmp_path)
+    for name, (rules, cases) in CHARTS.items():
+        shutil.copy(rules, tmp_path / name)
+        shutil.copy(cases, tmp_path)
     return tmp_path
 
 
@@ -44,23 +54,25 @@ def said_by(promtool: str, folder: Path, *arguments: str) -> str:
 @pytest.mark.timeout(BUILT_WITHIN_SECONDS)
 def test_prometheus_takes_the_config_and_the_rules(promtool: str, folder: Path) -> None:
     said = said_by(promtool, folder, "check", "config", "prometheus.yml")
-    count = len(names_of_alerts())
-    assert f"{count} rules found" in said
+    assert set(CHARTS) == set(re.findall(r"Checking (\S+\.yaml)\n", said))
+    for rules, _ in CHARTS.values():
+        assert f"{len(names_in(rules))} rules found" in said
 
 
 @pytest.mark.timeout(BUILT_WITHIN_SECONDS)
-def test_each_alert_fires_when_it_should_and_not_before(promtool: str, folder: Path) -> None:
-    said_by(promtool, folder, "test", "rules", CASES.name)
-    cases = yaml.safe_load(CASES.read_text())["tests"]
-    said = {case["name"] for case in cases}
-    assert said == {
-        f"{name} {does}" for name in names_of_alerts() for does in ("fires", "is silent")
-    }
+@pytest.mark.parametrize("chart", CHARTS)
+def test_each_alert_fires_when_it_should_and_not_before(
+    promtool: str, folder: Path, chart: str
+) -> None:
+    rules, cases = CHARTS[chart]
+    said_by(promtool, folder, "test", "rules", cases.name)
+    said = {case["name"] for case in yaml.safe_load(cases.read_text())["tests"]}
+    assert said == {f"{name} {does}" for name in names_in(rules) for does in ("fires", "is silent")}
 
 
 @pytest.mark.timeout(BUILT_WITHIN_SECONDS)
 def test_every_panel_of_the_dashboard_can_be_asked(promtool: str, folder: Path) -> None:
-    panels = json.loads((FOLDER / "dashboard.json").read_text())["panels"]
+    panels = json.loads(DASHBOARD.read_text())["panels"]
     expressions = [target["expr"] for panel in panels for target in panel.get("targets", [])]
     assert expressions
     rules = [
@@ -80,6 +92,6 @@ def with_values(expression: str) -> str:
     return expression
 
 
-def names_of_alerts() -> set[str]:
-    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+def names_in(rules: Path) -> set[str]:
+    groups = yaml.safe_load(rules.read_text())["groups"]
     return {rule["alert"] for group in groups for rule in group["rules"]}
