@@ -1,9 +1,14 @@
 """The README's "Operate it": its lines, as they stand there, against a real API server."""
 
+import base64
+import hashlib
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -12,8 +17,9 @@ import pytest
 import yaml
 
 from api_server import Cluster, pod_of
-from rendering import SOLUTION, Helm, examples_of, only
+from rendering import SOLUTION, TOOL_GATEWAY, Helm, examples_of, only
 from running import ROOT
+from runtime_mcp.agents import AgentKey, parse_keys
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -22,6 +28,7 @@ DEPLOYMENT = "llm-access-api"
 NEEDS_A_NODE = ("logs", "exec")
 """What a kubelet answers: the server finds the container's node, and has no address of it."""
 SIDECAR = examples_of(SOLUTION)["sidecar"]
+TOOLS = "llm-access-runtime-mcp"
 
 
 def section() -> str:
@@ -31,8 +38,13 @@ def section() -> str:
 
 def lines(title: str) -> str:
     """The shell lines under this title."""
+    return "\n".join(blocks(title))
+
+
+def blocks(title: str) -> list[str]:
+    """The same, where something is to be done between them."""
     part = section().partition(f"\n### {title}\n")[2].partition("\n### ")[0]
-    return "\n".join(re.findall(r"```sh\n(.*?)```", part, re.DOTALL))
+    return re.findall(r"```sh\n(.*?)```", part, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +81,8 @@ def pasted(
     )
 
 
-def deployment(cluster: Cluster) -> Any:
-    return cluster.get("deployment", DEPLOYMENT, f"--namespace={NAMESPACE}")
+def deployment(cluster: Cluster, name: str = DEPLOYMENT) -> Any:
+    return cluster.get("deployment", name, f"--namespace={NAMESPACE}")
 
 
 def test_a_rotated_key_is_in_the_secret_beside_the_others_and_new_pods_are_made(
@@ -124,28 +136,30 @@ def test_a_drain_asks_for_the_pods_of_the_node_and_for_no_other(
     assert "kept-pod" not in done.stdout
 
 
-def put_on_node(cluster: Cluster, release: Helm, name: str) -> None:
+def put_on_node(
+    cluster: Cluster, release: Helm, name: str, values: Path = SIDECAR, of: str = DEPLOYMENT
+) -> None:
     """A pod of the release that is on a node of this name, where no kubelet is."""
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
     cluster.succeed("create", "--filename=-", said=yaml.safe_dump(node))
-    pod = pod_of(only(release.render(None, SIDECAR, namespace=NAMESPACE), "Deployment"))
+    pod = pod_of(only(release.render(None, values, namespace=NAMESPACE), "Deployment"))
     pod["spec"]["nodeName"] = name
-    pod["metadata"] |= {"ownerReferences": [owner(cluster)], "name": f"{name}-pod"}
+    pod["metadata"] |= {"ownerReferences": [owner(cluster, of)], "name": f"{name}-pod"}
     cluster.succeed("create", "--filename=-", said=yaml.safe_dump(pod))
 
 
-def owner(cluster: Cluster) -> dict[str, Any]:
+def owner(cluster: Cluster, name: str) -> dict[str, Any]:
     """What makes a pod one that comes back elsewhere."""
-    spec = deployment(cluster)["spec"]
+    spec = deployment(cluster, name)["spec"]
     replicas = {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",
-        "metadata": {"name": DEPLOYMENT, "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {"selector": spec["selector"], "template": spec["template"]},
     }
     cluster.succeed("apply", "--filename=-", said=yaml.safe_dump(replicas))
-    made = cluster.get("replicaset", DEPLOYMENT, f"--namespace={NAMESPACE}")
-    identity = {"name": DEPLOYMENT, "uid": made["metadata"]["uid"], "controller": True}
+    made = cluster.get("replicaset", name, f"--namespace={NAMESPACE}")
+    identity = {"name": name, "uid": made["metadata"]["uid"], "controller": True}
     return {"apiVersion": "apps/v1", "kind": "ReplicaSet"} | identity
 
 
@@ -162,11 +176,82 @@ def test_what_is_looked_at_when_the_gateway_is_down_names_what_is_there(
 
 
 def test_the_alerts_and_the_codes_that_it_names_exist() -> None:
-    alerts = (ROOT / "charts" / "llm-access" / "observability" / "alerts.yaml").read_text()
-    named = set(re.findall(r"`(Llm[A-Za-z]+)`", section()))
+    files = ROOT.glob("charts/*/observability/alerts.yaml")
+    alerts = "".join(file.read_text() for file in files)
+    named = set(re.findall(r"`((?:Llm|Mcp)[A-Za-z]+)`", section()))
     assert named
     assert all(f"alert: {name}\n" in alerts for name in named)
     errors = (ROOT / "packages" / "api" / "src" / "api" / "errors.py").read_text()
     for code in ("rate_limited", "budget_exhausted", "draining", "gateway_unavailable"):
         assert f"`{code}`" in section()
         assert code in errors
+
+
+@pytest.fixture(scope="module")
+def tool_gateway(cluster: Cluster, release: Helm) -> Helm:
+    """The release of the tool gateway beside it."""
+    helm = release.of(TOOL_GATEWAY)
+    helm.upgrade(cluster.config, NAMESPACE, None, examples_of(TOOL_GATEWAY)["keys"])
+    return helm
+
+
+def test_an_agents_key_is_rotated_in_the_secret_beside_the_others(
+    cluster: Cluster, tool_gateway: Helm, tmp_path: Path
+) -> None:
+    old = {"name": "ada", "organisation": "acme", "sha256": "0" * 64}
+    before = {"stringData": {"agent-keys": yaml.safe_dump({"agents": [old]})}}
+    patch = f"--patch={json.dumps(before)}"
+    cluster.succeed("patch", f"--namespace={NAMESPACE}", "secret", "llm-access-secrets", patch)
+    fetched, brought = blocks("Rotate an agent's key")
+    done = pasted(cluster, tool_gateway, tmp_path, fetched + 'printf "%s" "$key" > key')
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "agent-keys.yaml"
+    assert parse_keys(file.read_text()).agents == [AgentKey.model_validate(old)]
+    new = {"name": "ada", "organisation": "acme"} | yaml.safe_load(done.stdout)
+    assert new["sha256"] == hashlib.sha256((tmp_path / "key").read_bytes()).hexdigest()
+    file.write_text(yaml.safe_dump({"agents": [old, new]}))
+    done = pasted(cluster, tool_gateway, tmp_path, brought)
+    assert done.returncode == 0, done.stderr
+    data = cluster.get("secret", "llm-access-secrets", f"--namespace={NAMESPACE}")["data"]
+    assert base64.b64decode(data["agent-keys"]).decode() == file.read_text()
+    assert {"kept", "llm-gateway-api-key"} <= set(data)
+
+
+def test_a_tool_is_allowed_without_a_new_pod(
+    cluster: Cluster, tool_gateway: Helm, tmp_path: Path
+) -> None:
+    (tmp_path / "dist").mkdir()
+    tool_gateway.succeed("package", tool_gateway.chart, "--destination", tmp_path / "dist/charts")
+    agents = [{"name": "ada", "tools": [{"tool": "hello_world"}, {"tool": "files.write"}]}]
+    values = yaml.safe_dump({"allowlist": {"agents": agents}})
+    (tmp_path / "my-allowlist-and-servers.yaml").write_text(values)
+    before = deployment(cluster, TOOLS)
+    upgrade, _, looked = lines("Let an agent call a tool").partition("kubectl")
+    done = pasted(cluster, tool_gateway, tmp_path, upgrade)
+    assert done.returncode == 0, done.stderr
+    assert deployment(cluster, TOOLS)["metadata"]["generation"] == before["metadata"]["generation"]
+    said = cluster.get("configmap", "runtime-mcp-allowlist", f"--namespace={NAMESPACE}")["data"]
+    assert yaml.safe_load(said["allowlist.yaml"]) == {"agents": agents}
+    assert looked
+
+
+def test_what_is_looked_at_in_the_tool_gateway_is_in_its_pod_and_its_image(
+    cluster: Cluster, tool_gateway: Helm, tmp_path: Path
+) -> None:
+    put_on_node(cluster, tool_gateway, "of-tools", examples_of(TOOL_GATEWAY)["keys"], TOOLS)
+    titles = ("Let an agent call a tool", "Accept a tool that changed", "Tool calls cannot be rec")
+    asked = [
+        line
+        for title in titles
+        for line in section().partition(f"\n### {title}")[2].partition("\n### ")[0].splitlines()
+        if line.startswith("kubectl")
+    ]
+    assert len(asked) == 5
+    for line in asked:
+        done = pasted(cluster, tool_gateway, tmp_path, line)
+        assert "no preferred addresses found" in done.stderr, line
+        words = shlex.split(line.partition(" -- ")[2])
+        if words[:1] == ["runtime-mcp"]:
+            program = str(Path(sys.executable).with_name("runtime-mcp"))
+            help_of = [program, *words[1:], "--help"]
+            assert subprocess.run(help_of, check=False, capture_output=True).returncode == 0, line

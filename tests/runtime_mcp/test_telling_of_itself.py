@@ -24,7 +24,10 @@ ALL_TAKEN: dict[tuple[str, ...], float] = {
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    """One whose record is open."""
     async with running_tool_gateway(tmp_path) as running:
+        async with agent(running) as ada:
+            await ada.call_tool("hello_world", {})
         yield running
 
 
@@ -111,7 +114,6 @@ async def test_how_far_the_record_is_behind_is_told_until_it_is_not(
 ) -> None:
     behind = "mcp_audit_behind_seconds"
     async with agent(gateway) as ada:
-        await ada.call_tool("hello_world", {})
         assert await scraper.samples(behind) == {(): 0.0}
         call = asyncio.create_task(ada.call_tool("files.hang", {}))
         async with asyncio.timeout(20):
@@ -128,8 +130,6 @@ async def test_for_how_long_the_database_has_not_been_heard_is_told(
     gateway: Gateway, scraper: Scraper
 ) -> None:
     unheard = "mcp_audit_unheard_seconds"
-    async with agent(gateway) as ada:
-        await ada.call_tool("hello_world", {})
     async with without(gateway, "audit_writers"):
         await becomes(scraper, unheard, lambda seconds: seconds > 7)
     await becomes(scraper, unheard, lambda seconds: seconds < 5)
