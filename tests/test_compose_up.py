@@ -61,10 +61,10 @@ async def test_an_agent_calls_a_tool_with_the_key_that_was_made_and_the_call_is_
     assert "Paris" in said
     engine = engine_of(f"sqlite:///{machine.volume('runtime-mcp-record')}/audit.db")
     async with engine.connect() as connection:
-        asked = select(events.c.resource_id, events.c.intent_id.is_(None)).order_by("sequence")
-        recorded = [tuple(row) for row in await connection.execute(asked)]
+        of_tool = select(events.c.phase).where(events.c.resource_id == "llm_complete")
+        recorded = list(await connection.scalars(of_tool.order_by("sequence")))
     await engine.dispose()
-    assert recorded == [("llm_complete", True), ("llm_complete", False)]
+    assert recorded == ["intent", "outcome"]
 
 
 async def test_without_a_key_nobody_calls_a_tool_and_no_process_knows_the_key(
