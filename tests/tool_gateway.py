@@ -153,7 +153,8 @@ async def until_up(url: str, server: str = "files") -> None:
     async with httpx2.AsyncClient() as http:
         for _ in range(200):
             said = (await http.get(f"{url}/health/ready")).json()
-            if any(each["up"] for each in said["upstreams"] if each["server"] == server):
+            up = any(each["up"] for each in said["upstreams"] if each["server"] == server)
+            if up and said["status"] == "ok":
                 return
             await asyncio.sleep(0.05)
     raise AssertionError(said)
