@@ -60,6 +60,7 @@ class AuditLog:
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(say_why)
         return self
 
     async def __aexit__(
@@ -115,11 +116,16 @@ class AuditLog:
                 self._every(RETENTION_SECONDS, self._retain, "audit_retention_failed"),
                 self._every(SAY_HEAD_SECONDS, self._say_head, "audit_head_failed"),
             )
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._patience):
-                    await self._writer.drained()
-                    await self._seen(ended=True)
+            await self._say_that_it_ends()
             self._writing.cancel()
+
+    async def _say_that_it_ends(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._writer.drained()
+                await self._seen(ended=True)
+        except Exception as error:  # noqa: BLE001 - others will find out by its silence
+            log.warning("audit_end_not_said", reason=said(error))
 
     async def _until_open(self) -> Heads | None:
         """Where the chains of the others end; None if this one ends before."""
@@ -204,3 +210,9 @@ class AuditLog:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._is_ending.wait()
+
+
+def say_why(task: "asyncio.Task[None]") -> None:
+    """Without the record nothing is called: that it ended on its own is a line, and not silence."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("audit_stopped", reason=repr(error)[:1000])
