@@ -33,7 +33,7 @@ test-integration: setup $(CHECKOV) $(FASTMCP) ## test against a real Keycloak, O
 	-@tools/mcp_peers.sh >/dev/null
 	@.venv/bin/python -m pytest -n 2 --dist loadfile --timeout 600 $(or $(ARGS),tests/integration)
 
-test-long: setup ## ten thousand calls of every kind, and their traces and cost to the cent (half an hour)
+test-long: setup ## ten thousand calls of every kind to the cent, and as many of tools under kills (half an hour)
 	@.venv/bin/python -m pytest -n 0 --timeout 3600 $(or $(ARGS),tests/long)
 
 api: $(API) ## start the API alone, against the LLM_GATEWAY_URL of the environment

@@ -9,7 +9,6 @@ from api.logs import configure_logs, log
 from api.redaction import redact_output
 from api.server import listening
 from api.starting import SettingsError, refuse, say
-from runtime_mcp.main import create_app
 from runtime_mcp.settings import load_settings
 
 PROGRAM = "runtime-mcp"
@@ -38,6 +37,9 @@ def main() -> int:
         return refuse(PROGRAM, error.lines)
     if settings.auth_mode == "disabled":
         say(PROGRAM, f"AUTH_MODE=disabled: everybody is the agent {settings.local_agent}")
+    # Imports take a second: who forgot a variable is told before it.
+    from runtime_mcp.main import create_app
+
     config = uvicorn.Config(
         create_app(settings),
         log_config=None,

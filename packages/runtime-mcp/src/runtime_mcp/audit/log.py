@@ -56,20 +56,20 @@ class AuditLog:
         self._writer = Writer(self.engine, source_pod=source_pod, patience=patience, key=key)
         self._is_open = False
         self._heard_at = time.monotonic()
+        self._is_ending = asyncio.Event()
         self._said_head = self._writer.head
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(say_why)
         return self
 
     async def __aexit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
-        if self._is_open:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._patience):
-                    await self._writer.drained()
-                    await self._seen(ended=True)
+        self._is_ending.set()
+        # 1. Not cancelled at once: a connection that is being made would be left behind.
+        await asyncio.wait({self._task}, timeout=2 * self._patience)
         self._task.cancel()
         await asyncio.wait({self._task})
         await self._say_head()
@@ -115,29 +115,44 @@ class AuditLog:
     async def _run(self) -> None:
         """Opens the record, however long the database takes to be there, and keeps it."""
         ends = await self._until_open()
+        if ends is None:
+            return
         async with asyncio.TaskGroup() as tasks:
             self._writing = tasks.create_task(self._writer.run())
             with suppress(AuditUnavailable):
                 await self._writer.write(record_row("started", {"heads": ends}), is_owed=True)
             self._is_open = True
-            tasks.create_task(every(self._beat_every, self._beat, "audit_heartbeat_missed"))
-            tasks.create_task(every(RETENTION_SECONDS, self._retain, "audit_retention_failed"))
-            tasks.create_task(every(SAY_HEAD_SECONDS, self._say_head, "audit_head_failed"))
+            await asyncio.gather(
+                self._every(self._beat_every, self._beat, "audit_heartbeat_missed"),
+                self._every(RETENTION_SECONDS, self._retain, "audit_retention_failed"),
+                self._every(SAY_HEAD_SECONDS, self._say_head, "audit_head_failed"),
+            )
+            await self._say_that_it_ends()
+            self._writing.cancel()
 
-    async def _until_open(self) -> Heads:
-        """Where the chains of the others end."""
+    async def _say_that_it_ends(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._writer.drained()
+                await self._seen(ended=True)
+        except Exception as error:  # noqa: BLE001 - others will find out by its silence
+            log.warning("audit_end_not_said", reason=said(error))
+
+    async def _until_open(self) -> Heads | None:
+        """Where the chains of the others end; None if this one ends before."""
         pause = FIRST_PAUSE_SECONDS
-        while True:
+        while not self._is_ending.is_set():
             try:
                 await migrate(self.engine)
                 ends = await heads(self.engine, self._writer.name)
                 await self._enrol()
             except Exception as error:  # noqa: BLE001 - not ready until it is mended, and says why
                 log.error("audit_not_open", reason=said(error))
-                await asyncio.sleep(pause)
+                await self._pause(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             else:
                 return ends
+        return None
 
     async def _enrol(self) -> None:
         here = {"writer": self._writer.name, "source_pod": self._pod, "seen_at": time.time()}
@@ -192,12 +207,24 @@ class AuditLog:
         self._said_head = sequence, digest = self._writer.head
         log.info("audit_head", writer=self._writer.name, sequence=sequence, hash=digest)
 
+    async def _every(
+        self, seconds: float, work: Callable[[], Awaitable[None]], failed: str
+    ) -> None:
+        """Does it again and again; a failure is a line in the log, and no end."""
+        while not self._is_ending.is_set():
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - the next time may go well
+                log.warning(failed, reason=said(error))
+            await self._pause(seconds)
 
-async def every(seconds: float, work: Callable[[], Awaitable[None]], failed: str) -> None:
-    """Does it again and again; a failure is a line in the log, and no end."""
-    while True:
-        try:
-            await work()
-        except Exception as error:  # noqa: BLE001 - the next time may go well
-            log.warning(failed, reason=said(error))
-        await asyncio.sleep(seconds)
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._is_ending.wait()
+
+
+def say_why(task: "asyncio.Task[None]") -> None:
+    """Without the record nothing is called: that it ended on its own is a line, and not silence."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("audit_stopped", reason=repr(error)[:1000])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -34,9 +35,10 @@ class Scope:
         return matching(org_id=self.org_id, project_id=self.project_id, actor_id=self.actor_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(BaseModel):
     """The platform's filters; None: any. The end of the time is not in it, its start is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     project_id: str | None = None
     actor_id: str | None = None
