@@ -157,6 +157,16 @@ def test_every_metric_of_the_service_is_on_the_dashboard() -> None:
     assert ours <= shown
 
 
+def test_every_metric_of_the_tool_gateway_is_in_the_readme_with_its_labels() -> None:
+    section = (ROOT / "README.md").read_text().partition("\n## The tool gateway\n")[2]
+    (watched,) = re.findall(r"\n- \*\*It is watched\*\*(.*?)\n- ", section, re.DOTALL)
+    for name, labels in exposed(ToolMetrics("1").registry).items():
+        if name.startswith("mcp_"):
+            assert f"`{name}`" in watched
+            told = watched.partition(f"`{name}`")[2].partition("), ")[0]
+            assert name == "mcp_build_info" or all(f"`{label}`" in told for label in labels), name
+
+
 def test_what_prometheus_and_grafana_are_given_leads_to_the_files_that_are_there() -> None:
     prometheus = yaml.safe_load((ROOT / "observability/prometheus.yml").read_text())
     assert len(prometheus["rule_files"]) == len(ALERTS)
