@@ -15,6 +15,8 @@ FILES = {
     "ALLOWLIST_FILE": str(LOCAL / "allowlist.yaml"),
     "UPSTREAMS_FILE": str(LOCAL / "upstreams.yaml"),
 }
+KEYS = FILES | {"AUTH_MODE": "keys"}
+NO_KEYS = FILES["ALLOWLIST_FILE"]
 
 
 def started(**variables: str) -> subprocess.CompletedProcess[str]:
@@ -41,6 +43,8 @@ def test_the_readme_has_every_variable_and_no_other() -> None:
         ({}, "ALLOWLIST_FILE: required but not set"),
         (FILES, "KEYCLOAK_ISSUER_URL: required with AUTH_MODE=keycloak, and not set"),
         (FILES | {"AUTH_MODE": "keys"}, "AGENT_KEYS_FILE: required with AUTH_MODE=keys"),
+        (KEYS | {"AGENT_KEYS_FILE": "/nowhere"}, "AGENT_KEYS_FILE: cannot be read"),
+        (KEYS | {"AGENT_KEYS_FILE": NO_KEYS}, "AGENT_KEYS_FILE: agents.0.organisation: Field req"),
         (FILES | {"AUTH_MODE": "disabled", "HOST": "0.0.0.0"}, "HOST: AUTH_MODE=disabled makes"),
         (FILES | {"ALLOWLIST_FILE": "/nowhere"}, "ALLOWLIST_FILE: cannot be read"),
         (FILES | {"AUTH_MODE": "disabled", "PORT": "none"}, "PORT: "),

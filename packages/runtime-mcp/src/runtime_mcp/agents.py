@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import Headers
 
 from api.errors import Unauthenticated
 from api.identity import bearer_token
 from api.tokens import Tokens
 from runtime_mcp import strict_yaml
+from runtime_mcp.upstreams.config import sentences
 
 NAME = r"^[A-Za-z0-9_.:@-]{1,128}$"
 
@@ -86,7 +87,7 @@ class AgentKey(BaseModel):
         sha256: of the key, in hex; two entries of one name hold while a key is changed.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=NAME)
     organisation: str = Field(pattern=NAME)
@@ -94,8 +95,7 @@ class AgentKey(BaseModel):
 
 
 class AgentKeysFile(BaseModel):
-    # What is refused is told in the log, and may be a key where its hash should be.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     agents: list[AgentKey]
 
@@ -128,7 +128,10 @@ def parse_keys(text: str) -> AgentKeysFile:
     """The keys of this YAML document.
 
     Raises:
-        ValueError: it is none; says where.
+        ValueError: it is none; says where, in one line.
         yaml.YAMLError: it is no YAML.
     """
-    return AgentKeysFile.model_validate(strict_yaml.load(text))
+    try:
+        return AgentKeysFile.model_validate(strict_yaml.load(text))
+    except ValidationError as error:
+        raise ValueError("; ".join(sentences(error))) from None

@@ -4,7 +4,7 @@ A missing or senseless value is one readable line that names the variable, befor
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,6 +27,7 @@ from api.setting_values import (
     unless_empty,
 )
 from api.starting import loaded
+from runtime_mcp.agents import parse_keys
 from runtime_mcp.upstreams import config as upstreams
 
 Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
@@ -43,18 +44,24 @@ def readable(value: Path) -> Path:
     return value
 
 
-def sensible_upstreams(value: Path) -> Path:
+def sensible(value: Path, parse: Callable[[str], object]) -> Path:
     try:
-        upstreams.parse(value.read_text(), environment())
+        parse(readable(value).read_text())
     except yaml.YAMLError as error:
         raise ValueError(f"is no YAML: {' '.join(str(error).split())}") from None
     return value
 
 
+def sensible_upstreams(value: Path) -> Path:
+    return sensible(value, lambda text: upstreams.parse(text, environment()))
+
+
 def set_with_keys(value: Path | None, info: ValidationInfo) -> Path | None:
-    if value is None and info.data.get("auth_mode") == "keys":
+    if info.data.get("auth_mode") != "keys":
+        return value
+    if value is None:
         raise ValueError("required with AUTH_MODE=keys, and not set")
-    return value
+    return sensible(value, parse_keys)
 
 
 def reachable_by_whom(value: str, info: ValidationInfo) -> str:
@@ -79,7 +86,7 @@ class Settings(BaseSettings):
     )
 
     allowlist_file: Annotated[Path, AfterValidator(readable)]
-    upstreams_file: Annotated[Path, AfterValidator(readable), AfterValidator(sensible_upstreams)]
+    upstreams_file: Annotated[Path, AfterValidator(sensible_upstreams)]
     auth_mode: Literal["keycloak", "keys", "disabled"] = "keycloak"
     keycloak_issuer_url: Annotated[Url, AfterValidator(set_with_keycloak)] = None
     keycloak_audience: Annotated[
