@@ -83,8 +83,8 @@ class AuditLog:
         return await self._writer.write(intent_row(event))
 
     async def denied(self, event: NewEvent, reason: str, detail: str) -> str:
-        """As `intent`, for a call that is not made."""
-        return await self._writer.write(denied_row(event, reason, detail))
+        """As `intent`, for a call that is not made; who leaves at once is recorded all the same."""
+        return await self._writer.write(denied_row(event, reason, detail), is_owed=True)
 
     async def outcome(self, intent: str, event: NewEvent, outcome: Outcome) -> str:
         """As `intent`, for how the call of an intent ended; it is written even if this fails."""
