@@ -69,8 +69,7 @@ def test_a_schema_that_cannot_be_evaluated_allows_nothing(schema: str) -> None:
 
 
 def test_arguments_that_cannot_be_judged_are_refused() -> None:
-    listed = parse(
-        "agents: [{name: ada, tools: [{tool: add, arguments: {properties: {n: {multipleOf: 0.5}}}}]}]"
-    )
+    entry = {"tool": "add", "arguments": {"properties": {"n": {"multipleOf": 0.5}}}}
+    listed = parse(yaml.safe_dump({"agents": [{"name": "ada", "tools": [entry]}]}))
     decision = decide(listed, Agent("ada", "acme"), "add", {"n": 10**400})
     assert (decision.allowed, decision.reason) == (False, "arguments")
