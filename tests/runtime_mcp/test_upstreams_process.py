@@ -151,3 +151,13 @@ async def test_a_changed_tool_is_logged_once_and_not_at_each_look(tmp_path: Path
             await asyncio.sleep(0.8)
         (changed,) = gateway.lines("upstream_tool_changed")
         assert (changed["tool"], changed["first"]) == ("tools.echo", "0" * 64)
+
+
+async def test_a_head_without_an_end_is_not_taken(tmp_path: Path) -> None:
+    with started(tmp_path, "servers: {}") as gateway:
+        async with asyncio.timeout(30):
+            while not gateway.lines("listening"):
+                await asyncio.sleep(0.05)
+        async with httpx2.AsyncClient(headers={"X-Large": "x" * 200_000}) as http:
+            said = await http.get(f"{gateway.url}/health")
+        assert said.status_code == 413

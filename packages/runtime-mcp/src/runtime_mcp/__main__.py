@@ -5,6 +5,7 @@ from types import FrameType
 
 import uvicorn
 
+from api.connection import Connection
 from api.logs import configure_logs, log
 from api.redaction import redact_output
 from api.server import listening
@@ -13,6 +14,7 @@ from runtime_mcp.main import create_app
 from runtime_mcp.settings import load_settings
 
 PROGRAM = "runtime-mcp"
+MOST_CONNECTIONS = 1000
 
 
 class Server(uvicorn.Server):
@@ -40,6 +42,8 @@ def main() -> int:
         say(PROGRAM, f"AUTH_MODE=disabled: everybody is the agent {settings.local_agent}")
     config = uvicorn.Config(
         create_app(settings),
+        http=Connection,
+        limit_concurrency=MOST_CONNECTIONS,
         log_config=None,
         access_log=False,
         ws="none",
