@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 BUSY_SECONDS = 5.0
 
 
-def engine_of(url: str) -> AsyncEngine:
+def engine_of(url: str, *, patience: float | None = BUSY_SECONDS) -> AsyncEngine:
     """
     Args:
         url: `sqlite:///file` or `postgresql://…`, as everybody writes them.
+        patience: seconds for one answer of a Postgres; None: as long as it takes.
 
     Raises:
         ValueError: it is of another database.
@@ -32,7 +33,7 @@ def engine_of(url: str) -> AsyncEngine:
                 parsed.set(drivername="postgresql+asyncpg"),
                 hide_parameters=True,
                 pool_pre_ping=True,
-                connect_args={"timeout": BUSY_SECONDS, "command_timeout": BUSY_SECONDS},
+                connect_args={"timeout": BUSY_SECONDS, "command_timeout": patience},
             )
         case other:
             raise ValueError(f"{other} is neither sqlite nor postgresql")
