@@ -49,7 +49,7 @@ async def audit(request: Request, filters: Annotated[Filters, Query()]) -> dict[
     wanted = Wanted(**filters.model_dump(exclude={"page", "page_size"}))
     try:
         data, total = await page_of(
-            parts.audit.engine, scope_of(request), wanted, page=page, size=size
+            parts.audit.readers, scope_of(request), wanted, page=page, size=size
         )
     except (SQLAlchemyError, OSError) as error:
         raise AuditUnreadable(type(error).__name__) from None
@@ -70,7 +70,7 @@ async def one_event(request: Request, event_id: str) -> dict[str, Any]:
     """One event."""
     parts: Parts = request.state.parts
     try:
-        found = await one_of(parts.audit.engine, scope_of(request), event_id)
+        found = await one_of(parts.audit.readers, scope_of(request), event_id)
     except (SQLAlchemyError, OSError) as error:
         raise AuditUnreadable(type(error).__name__) from None
     if found is None:

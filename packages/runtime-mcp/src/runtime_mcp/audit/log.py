@@ -31,6 +31,8 @@ PATIENCE_SECONDS = 5.0
 HEARTBEAT_SECONDS = 5.0
 SAY_HEAD_SECONDS = 60.0
 RETENTION_SECONDS = 3600.0
+READERS = 4
+"""Who reads the record has connections of its own, so that reading keeps no event from it."""
 
 
 class AuditLog:
@@ -55,6 +57,7 @@ class AuditLog:
         key: bytes = b"",
     ) -> None:
         self.engine = engine_of(url)
+        self.readers = engine_of(url, connections=READERS)
         self._pod = source_pod
         self._patience = patience
         self._days = retention_days
@@ -80,6 +83,7 @@ class AuditLog:
         await asyncio.wait({self._task})
         await self._say_head()
         await self.engine.dispose()
+        await self.readers.dispose()
 
     async def intent(self, event: NewEvent) -> str:
         """The id of the event, once it is committed.
