@@ -15,6 +15,7 @@ from runtime_mcp.settings import load_settings
 
 PROGRAM = "runtime-mcp"
 MOST_CONNECTIONS = 1000
+NOT_STARTED = 3
 
 
 class Server(uvicorn.Server):
@@ -27,7 +28,7 @@ class Server(uvicorn.Server):
 
 
 def main() -> int:
-    """Serves until a signal; returns the exit code."""
+    """Serves until a signal; returns the exit code, which is not 0 where nothing was served."""
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -54,8 +55,9 @@ def main() -> int:
     )
     host, port = listener.getsockname()[:2]
     log.info("listening", host=host, port=port)
-    Server(config).run(sockets=[listener])
-    return 0
+    server = Server(config)
+    server.run(sockets=[listener])
+    return 0 if server.started else NOT_STARTED
 
 
 if __name__ == "__main__":
