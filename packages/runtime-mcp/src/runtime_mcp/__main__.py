@@ -4,6 +4,7 @@ import sys
 from types import FrameType
 
 import uvicorn
+from sse_starlette.sse import AppStatus
 
 from api.connection import Connection
 from api.logs import configure_logs, log
@@ -20,6 +21,11 @@ NOT_STARTED = 3
 
 class Server(uvicorn.Server):
     """Ends with 0 after a signal, and at once after the second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        # sse-starlette would cut every call at the first signal that is answered as a stream.
+        AppStatus.enable_automatic_graceful_drain = False
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
         """Called at each signal. uvicorn's own would end by the signal itself."""
