@@ -66,3 +66,10 @@ def test_a_tool_without_a_constraint_is_visible_exactly_when_it_is_callable(tool
 def test_a_schema_that_cannot_be_evaluated_allows_nothing(schema: str) -> None:
     listed = parse(f"agents: [{{name: ada, tools: [{{tool: a.b, arguments: {schema}}}]}}]")
     assert decide(listed, ADA, "a.b", {"a": "x"}).reason == "arguments"
+
+
+def test_arguments_that_cannot_be_judged_are_refused() -> None:
+    entry = {"tool": "add", "arguments": {"properties": {"n": {"multipleOf": 0.5}}}}
+    listed = parse(yaml.safe_dump({"agents": [{"name": "ada", "tools": [entry]}]}))
+    decision = decide(listed, Agent("ada", "acme"), "add", {"n": 10**400})
+    assert (decision.allowed, decision.reason) == (False, "arguments")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from records import rows_of
-from tool_gateway import ADA, BOB, EVE, OWN, PAM, Gateway, agent, running_tool_gateway
+from tool_gateway import ADA, BOB, EVE, OWN, PAM, Gateway, agent, running_tool_gateway, text_of
 
 PLATFORMS = {
     "id", "timestamp", "org_id", "actor_id", "actor_type", "action", "resource_type",
@@ -183,3 +184,33 @@ async def test_the_desk_says_that_there_is_no_record(tmp_path: Path) -> None:
 
 def url_of(gateway: Gateway) -> str:
     return gateway.settings.database_url.get_secret_value()
+
+
+async def test_who_reads_a_large_record_keeps_no_call_from_being_recorded(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    large = sqlite3.connect(tmp_path / "audit.db", isolation_level=None)
+    columns = """timestamp, org_id, actor_id, actor_type, action, resource_type, resource_id,
+        source_service, source_pod, project_id, trace_id, details, phase, allowlist_revision,
+        intent_id, previous_hash, hash"""
+    large.execute("BEGIN")
+    large.execute(
+        f"INSERT INTO audit_events (id, writer, sequence, {columns}) "  # noqa: S608
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) "
+        f"SELECT 'id' || i, 'large', i, {columns} FROM n, (SELECT * FROM audit_events "
+        "WHERE org_id = 'acme' LIMIT 1)"
+    )
+    large.execute("COMMIT")
+    large.close()
+    headers = {"Authorization": f"Bearer {ADA}"}
+    async with httpx2.AsyncClient(headers=headers, timeout=60) as http, agent(gateway) as ada:
+        reading = [
+            asyncio.create_task(http.get(f"{gateway.url}/audit?action=none")) for _ in range(90)
+        ]
+        await asyncio.sleep(1)
+        for _ in range(3):
+            assert text_of(await ada.call_tool("files.echo", {"text": "x"})) == "x"
+        assert not all(each.done() for each in reading)
+        said = [answer.status_code for answer in await asyncio.gather(*reading)]
+    assert 200 in said
+    assert set(said) <= {200, 503}

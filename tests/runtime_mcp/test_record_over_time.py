@@ -18,7 +18,10 @@ from records import change, emptied, engine_for, found_in, rows_of, without_an_e
 from runtime_mcp.audit.chain import START, link
 from runtime_mcp.audit.events import AuditUnavailable, Outcome
 from runtime_mcp.audit.log import AuditLog
+from runtime_mcp.audit.retention import remove
+from runtime_mcp.audit.rows import record_row
 from runtime_mcp.audit.tables import events, metadata, writers
+from runtime_mcp.audit.writer import Writer
 
 KEY = b"a key for the tests of the chain"
 
@@ -175,6 +178,47 @@ async def test_a_gateway_that_beats_is_not_said_to_have_ended(empty: str) -> Non
         assert await without_an_end(empty) == {intent}
         await living.outcome(intent, event(1), Outcome("succeeded"))
     assert await without_an_end(empty) == set()
+
+
+async def test_what_is_removed_while_somebody_verifies_is_no_gap(empty: str) -> None:
+    async with record(empty) as first:
+        for number in range(60):
+            await call(first, number)
+    rows = await rows_of(empty)
+    async with engine_for(empty) as engine:
+        writer = Writer(engine, source_pod="test", patience=5)
+        writing = asyncio.create_task(writer.run())
+
+        async def removing() -> None:
+            for row in rows[:-1]:
+                removed = {row["writer"]: (row["sequence"], row["hash"])}
+                await writer.write(record_row("retained", {"days": 0, "removed": removed}))
+                await remove(engine, removed)
+
+        going = asyncio.create_task(removing())
+        while not going.done():
+            assert await found_in(empty) == []
+        await going
+        writing.cancel()
+    assert await found_in(empty) == []
+
+
+async def test_of_two_gateways_that_remove_at_once_the_later_word_takes_nothing_back(
+    empty: str,
+) -> None:
+    async with record(empty) as first:
+        for number in range(5):
+            await call(first, number)
+    rows = await rows_of(empty)
+    async with engine_for(empty) as engine:
+        writer = Writer(engine, source_pod="test", patience=5)
+        writing = asyncio.create_task(writer.run())
+        for row in (rows[6], rows[3]):
+            removed = {row["writer"]: (row["sequence"], row["hash"])}
+            await writer.write(record_row("retained", {"days": 0, "removed": removed}))
+            await remove(engine, removed)
+        writing.cancel()
+    assert await found_in(empty) == []
 
 
 async def test_a_gateway_starts_before_its_database_and_is_not_ready(

@@ -143,6 +143,22 @@ async def test_without_an_agent_nothing_is_answered(
     assert said.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+@pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
+async def test_nothing_but_a_post_is_answered_and_no_stream_is_held_open(
+    gateway: Gateway, method: str, version: str
+) -> None:
+    headers = {
+        "Authorization": f"Bearer {ADA}",
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": version,
+    }
+    async with httpx2.AsyncClient(headers=headers, timeout=5) as http:
+        said = await http.request(method, f"{gateway.url}/mcp")
+    assert said.status_code == 405
+    assert said.headers["allow"] == "POST"
+
+
 @pytest.mark.parametrize("declared", [True, False])
 async def test_a_body_over_the_bound_is_refused(gateway: Gateway, declared: bool) -> None:
     async def chunks() -> AsyncIterator[bytes]:

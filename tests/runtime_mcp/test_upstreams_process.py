@@ -21,7 +21,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from gateway.ports import free_port
 from marked import marked
-from tool_gateway import text_of, until_up
+from tool_gateway import Upstream, served, text_of, until_up
 from upstreams_running import PATHS, over_stdio
 
 SECRET = marked("stdio")
@@ -151,3 +151,33 @@ async def test_a_changed_tool_is_logged_once_and_not_at_each_look(tmp_path: Path
             await asyncio.sleep(0.8)
         (changed,) = gateway.lines("upstream_tool_changed")
         assert (changed["tool"], changed["first"]) == ("tools.echo", "0" * 64)
+
+
+async def test_a_head_without_an_end_is_not_taken(tmp_path: Path) -> None:
+    with started(tmp_path, "servers: {}") as gateway:
+        async with asyncio.timeout(30):
+            while not gateway.lines("listening"):
+                await asyncio.sleep(0.05)
+        async with httpx2.AsyncClient(headers={"X-Large": "x" * 200_000}) as http:
+            said = await http.get(f"{gateway.url}/health")
+        assert said.status_code == 413
+
+
+@pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
+async def test_a_call_under_way_ends_before_the_gateway_does(tmp_path: Path, version: str) -> None:
+    async with served(Upstream().app()) as behind:
+        config = {"url": f"{behind}/mcp", "timeout_seconds": 3}
+        with started(tmp_path, files=config) as gateway:
+            await until_answering(gateway.url, "files")
+            async with (
+                httpx2.AsyncClient(headers={"X-Project-ID": "demo"}, timeout=20) as http,
+                Client(
+                    streamable_http_client(f"{gateway.url}/mcp", http_client=http),
+                    mode="legacy" if version < "2026" else version,
+                ) as client,
+            ):
+                calling = asyncio.create_task(client.call_tool("files.hang", {}))
+                await asyncio.sleep(0.5)
+                gateway.process.send_signal(signal.SIGTERM)
+                assert "did not answer in time" in text_of(await calling)
+            assert await asyncio.to_thread(gateway.process.wait, 20) == 0

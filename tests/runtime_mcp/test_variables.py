@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,8 @@ def test_the_readme_has_every_variable_and_no_other() -> None:
         (FILES | {"AUTH_MODE": "disabled", "HOST": "0.0.0.0"}, "HOST: AUTH_MODE=disabled makes"),
         (FILES | {"ALLOWLIST_FILE": "/nowhere"}, "ALLOWLIST_FILE: cannot be read"),
         (FILES | {"AUTH_MODE": "disabled", "PORT": "none"}, "PORT: "),
+        (FILES | {"AUTH_MODE": "disabled", "DATABASE_URL": "mysql://x/y"}, "DATABASE_URL: mysql"),
+        (FILES | {"AUTH_MODE": "disabled", "DATABASE_URL": "x"}, "DATABASE_URL: is no sqlite"),
     ],
 )
 def test_what_makes_no_sense_is_a_line_and_exit_code_2(
@@ -57,3 +60,35 @@ def test_what_makes_no_sense_is_a_line_and_exit_code_2(
     assert done.returncode == 2
     assert f"runtime-mcp: {line}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "agents:\n  - name: ada\n    tools:\n      - tool: 'a b'\n",
+            "line 4: agents.0.tools.0.tool",
+        ),
+        (
+            "agents:\n  - name: ada\n    tools: []\n    toolz: []\n",
+            "line 4: agents.0.toolz: Extra inputs",
+        ),
+        ("agents:\n  - name: ada\n", "line 2: agents.0.tools: Field required"),
+        ("agents: [\n", "is no YAML: while parsing"),
+        ("", "line 1: the document: "),
+    ],
+)
+def test_an_allowlist_that_makes_no_sense_says_in_which_line(
+    tmp_path: Path, text: str, line: str
+) -> None:
+    (tmp_path / "allowlist.yaml").write_text(text)
+    own = {"ALLOWLIST_FILE": str(tmp_path / "allowlist.yaml"), "AUTH_MODE": "disabled"}
+    done = started(**FILES | own)
+    assert done.returncode == 2
+    assert f"runtime-mcp: ALLOWLIST_FILE: {line}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_gateway_that_never_served_does_not_end_with_0() -> None:
+    done = started(**FILES, AUTH_MODE="keys", AGENT_KEYS_FILE="/nowhere", PORT="0")
+    assert done.returncode != 0

@@ -4,7 +4,9 @@ import sys
 from types import FrameType
 
 import uvicorn
+from sse_starlette.sse import AppStatus
 
+from api.connection import Connection
 from api.logs import configure_logs, log
 from api.redaction import redact_output
 from api.server import listening
@@ -12,10 +14,17 @@ from api.starting import SettingsError, refuse, say
 from runtime_mcp.settings import load_settings
 
 PROGRAM = "runtime-mcp"
+MOST_CONNECTIONS = 1000
+NOT_STARTED = 3
 
 
 class Server(uvicorn.Server):
     """Ends with 0 after a signal, and at once after the second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        # sse-starlette would cut every call at the first signal that is answered as a stream.
+        AppStatus.enable_automatic_graceful_drain = False
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
         """Called at each signal. uvicorn's own would end by the signal itself."""
@@ -24,7 +33,7 @@ class Server(uvicorn.Server):
 
 
 def main() -> int:
-    """Serves until a signal; returns the exit code."""
+    """Serves until a signal; returns the exit code, which is not 0 where nothing was served."""
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -42,6 +51,8 @@ def main() -> int:
 
     config = uvicorn.Config(
         create_app(settings),
+        http=Connection,
+        limit_concurrency=MOST_CONNECTIONS,
         log_config=None,
         access_log=False,
         ws="none",
@@ -52,8 +63,9 @@ def main() -> int:
     )
     host, port = listener.getsockname()[:2]
     log.info("listening", host=host, port=port)
-    Server(config).run(sockets=[listener])
-    return 0
+    server = Server(config)
+    server.run(sockets=[listener])
+    return 0 if server.started else NOT_STARTED
 
 
 if __name__ == "__main__":

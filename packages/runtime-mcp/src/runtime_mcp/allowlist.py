@@ -4,15 +4,21 @@ fit the most specific decides: the one with the fewest `*`, then the most other 
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Literal
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from referencing import Registry
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from runtime_mcp import strict_yaml
+from runtime_mcp.argument_schema import checked, compiled, validator_of
 
 PATTERN = re.compile(r"(?:[A-Za-z0-9_*-]+\.)?[A-Za-z0-9_*-]+")
 """`<server>.<tool>`, or the bare name of a tool of the gateway's own."""
@@ -44,26 +50,22 @@ class Entry(_Closed):
     @classmethod
     def _a_schema(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         if value is not None:
-            try:
-                Draft202012Validator.check_schema(value)
-            except SchemaError as error:
-                raise ValueError(f"is no JSON Schema: {error.message}") from None
-            _local_only(value)
+            checked(value)
         return value
 
     @cached_property
-    def validator(self) -> Draft202012Validator | None:
+    def validator(self) -> Any:
         """Of the arguments; None where any will do. A reference leads nowhere but into itself."""
-        if self.arguments is None:
-            return None
-        return Draft202012Validator(self.arguments, registry=Registry())
+        return None if self.arguments is None else validator_of(self.arguments)
+
+    @cached_property
+    def _names(self) -> Any:
+        return compiled(re.escape(self.tool).replace(r"\*", "[A-Za-z0-9_-]*"))
 
     def fits(self, tool: str) -> bool:
-        return bool(
-            re.fullmatch(re.escape(self.tool).replace(r"\*", "[A-Za-z0-9_-]*"), tool)
-            and PATTERN.fullmatch(tool)
-            and "*" not in tool
-        )
+        if not tool.isascii() or self._names.fullmatch(tool) is None:
+            return False
+        return PATTERN.fullmatch(tool) is not None
 
     def rank(self) -> tuple[int, int, str]:
         stars = self.tool.count("*")
@@ -107,18 +109,17 @@ def parse(text: str) -> Allowlist:
     """The allowlist of this YAML document.
 
     Raises:
-        ValueError: it is none; says where.
+        ValueError: it is none; says where, in one line.
         yaml.YAMLError: it is no YAML.
     """
-    return Allowlist.model_validate(strict_yaml.load(text))
+    try:
+        return Allowlist.model_validate(strict_yaml.load(text))
+    except ValidationError as error:
+        raise ValueError("; ".join(sentences(error, text))) from None
 
 
-def _local_only(node: object) -> None:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key in ("$ref", "$dynamicRef") and not str(value).startswith("#"):
-                raise ValueError("refers to another document")
-            _local_only(value)
-    elif isinstance(node, list):
-        for value in node:
-            _local_only(value)
+def sentences(error: ValidationError, text: str) -> Iterator[str]:
+    for problem in error.errors():
+        where = ".".join(map(str, problem["loc"])) or "the document"
+        reason = problem["msg"].removeprefix("Value error, ")
+        yield f"line {strict_yaml.line_of(text, problem['loc'])}: {where}: {reason}"

@@ -37,7 +37,7 @@ async def audit(request: Request, asked: Annotated[Asked, Query()]) -> dict[str,
     page, size = asked.page, asked.page_size
     try:
         data, total = await page_of(
-            parts.audit.engine, scope_of(request), asked, page=page, size=size
+            parts.audit.readers, scope_of(request), asked, page=page, size=size
         )
     except (SQLAlchemyError, OSError) as error:
         raise AuditUnreadable(type(error).__name__) from None
@@ -58,7 +58,7 @@ async def one_event(request: Request, event_id: str) -> dict[str, Any]:
     """One event."""
     parts: Parts = request.state.parts
     try:
-        found = await one_of(parts.audit.engine, scope_of(request), event_id)
+        found = await one_of(parts.audit.readers, scope_of(request), event_id)
     except (SQLAlchemyError, OSError) as error:
         raise AuditUnreadable(type(error).__name__) from None
     if found is None:

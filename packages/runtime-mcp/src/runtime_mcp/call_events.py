@@ -35,7 +35,7 @@ def event_of(
         arguments_hash=hashlib.sha256(written).hexdigest(),
         allowlist_revision=decision.revision,
         tool_fingerprint=offer.fingerprint if offer else None,
-        arguments=written.decode() if keeps_content else None,
+        arguments=written.decode(errors="backslashreplace") if keeps_content else None,
     )
 
 
@@ -76,7 +76,10 @@ def told(event: NewEvent) -> dict[str, Any]:
 
 
 def canonical(arguments: Mapping[str, Any]) -> bytes:
-    """The same bytes for the same arguments, however they were written."""
+    """The same bytes for the same arguments, however they were written.
+
+    Half a surrogate pair is no UTF-8 and may come all the same: what was asked for is recorded.
+    """
     return json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
         "utf-8", "surrogatepass"
     )

@@ -52,7 +52,7 @@ def tail(
 
 
 async def verified(database_url: str, key: bytes, heads: list[Head]) -> int:
-    engine = engine_of(database_url)
+    engine = engine_of(database_url, patience=None)
     wrong = 0
     try:
         async for line in findings(engine, key=key, heads=heads):
@@ -68,7 +68,7 @@ async def verified(database_url: str, key: bytes, heads: list[Head]) -> int:
 
 
 async def told(database_url: str, last: int, *, follows: bool, as_json: bool) -> int:
-    engine = engine_of(database_url)
+    engine = engine_of(database_url, patience=None)
     try:
         async for event in follow(engine, last, ends=not follows):
             line = msgspec.json.encode(event).decode() if as_json else line_of(event)

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from referencing.exceptions import Unresolvable
-
 from runtime_mcp.agents import Agent
 from runtime_mcp.allowlist import Allowlist, Entry, Grant
 
@@ -35,7 +33,7 @@ def decide(
     if arguments is not None and entry.validator is not None:
         try:
             fits = entry.validator.is_valid(dict(arguments))
-        except (Unresolvable, RecursionError):
+        except Exception:  # noqa: BLE001 - what cannot be judged is not allowed, and is recorded
             fits = False
         if not fits:
             return Decision(False, "arguments", f"arguments do not satisfy {entry.tool}", revision)

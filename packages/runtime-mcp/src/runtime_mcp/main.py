@@ -48,7 +48,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
     for kind in (AccessError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
-    app.router.routes.append(Route("/mcp", endpoint=StreamableHTTPASGIApp(mcp)))
+    # A GET would be a stream of nothing that is held open: the gateway says nothing of its own.
+    app.router.routes.append(Route("/mcp", StreamableHTTPASGIApp(mcp), methods=["POST"]))
     app.include_router(health.router)
     app.include_router(audit_routes.router)
     return app

@@ -17,6 +17,7 @@ from pydantic import (
     ValidationInfo,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.exc import ArgumentError
 
 from api.addresses import is_loopback
 from api.setting_values import (
@@ -27,7 +28,9 @@ from api.setting_values import (
     unless_empty,
 )
 from api.starting import loaded
+from runtime_mcp import allowlist
 from runtime_mcp.agents import parse_keys
+from runtime_mcp.audit.database import engine_of
 from runtime_mcp.upstreams import config as upstreams
 
 Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
@@ -54,6 +57,18 @@ def sensible(value: Path, parse: Callable[[str], object]) -> Path:
 
 def sensible_upstreams(value: Path) -> Path:
     return sensible(value, lambda text: upstreams.parse(text, environment()))
+
+
+def sensible_allowlist(value: Path) -> Path:
+    return sensible(value, allowlist.parse)
+
+
+def known_database(value: SecretStr) -> SecretStr:
+    try:
+        engine_of(value.get_secret_value())
+    except ArgumentError:
+        raise ValueError("is no sqlite:///… or postgresql://…") from None
+    return value
 
 
 def set_with_keys(value: Path | None, info: ValidationInfo) -> Path | None:
@@ -85,7 +100,7 @@ class Settings(BaseSettings):
         extra="ignore", frozen=True, validate_default=True, hide_input_in_errors=True
     )
 
-    allowlist_file: Annotated[Path, AfterValidator(readable)]
+    allowlist_file: Annotated[Path, AfterValidator(sensible_allowlist)]
     upstreams_file: Annotated[Path, AfterValidator(sensible_upstreams)]
     auth_mode: Literal["keycloak", "keys", "disabled"] = "keycloak"
     keycloak_issuer_url: Annotated[Url, AfterValidator(set_with_keycloak)] = None
@@ -97,9 +112,9 @@ class Settings(BaseSettings):
         Path | None, BeforeValidator(unless_empty), AfterValidator(set_with_keys)
     ] = None
     local_agent: str = "local"
-    database_url: Annotated[SecretStr, BeforeValidator(unless_empty)] = SecretStr(
-        "sqlite:///audit.db"
-    )
+    database_url: Annotated[
+        SecretStr, BeforeValidator(unless_empty), AfterValidator(known_database)
+    ] = SecretStr("sqlite:///audit.db")
     audit_capture_content: bool = False
     audit_retention_days: int = Field(365, ge=30, le=3650)
     audit_chain_key: Annotated[

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime_mcp.audit.tables import events, writers
@@ -16,17 +16,21 @@ Heads = dict[str, tuple[int, str]]
 
 async def heads(engine: AsyncEngine, but: str) -> Heads:
     """Where the chains of the other writers end, of those that are not settled."""
-    last = (
-        select(events.c.writer, func.max(events.c.sequence).label("sequence"))
-        .join(writers, writers.c.writer == events.c.writer)
-        .where(writers.c.writer != but, writers.c.settled.is_(False))
-        .group_by(events.c.writer)
-        .subquery()
-    )
-    here = and_(events.c.writer == last.c.writer, events.c.sequence == last.c.sequence)
-    asked = select(events.c.writer, events.c.sequence, events.c.hash).join(last, here)
+    others = select(writers.c.writer).where(writers.c.writer != but, writers.c.settled.is_(False))
+    last = select(events.c.sequence, events.c.hash).order_by(events.c.sequence.desc()).limit(1)
+    found: Heads = {}
     async with engine.connect() as connection:
-        return {row.writer: (row.sequence, row.hash) for row in await connection.execute(asked)}
+        for writer in list((await connection.execute(others)).scalars()):
+            row = (await connection.execute(last.where(events.c.writer == writer))).first()
+            if row is not None:
+                found[writer] = (row.sequence, row.hash)
+    return found
+
+
+def last_sequence() -> ScalarSelect[int]:
+    """Of a row of `writers`, where its chain ends: one look into the index, however long it is."""
+    last = select(func.max(events.c.sequence)).where(events.c.writer == writers.c.writer)
+    return last.correlate(writers).scalar_subquery()
 
 
 def heads_in(details: dict[str, Any], name: str) -> Heads:

@@ -9,20 +9,28 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 BUSY_SECONDS = 5.0
 
 
-def engine_of(url: str) -> AsyncEngine:
+def engine_of(
+    url: str, *, patience: float | None = BUSY_SECONDS, connections: int | None = None
+) -> AsyncEngine:
     """
     Args:
         url: `sqlite:///file` or `postgresql://…`, as everybody writes them.
+        patience: seconds for one answer of a Postgres; None: as long as it takes.
+        connections: at a time, no more; who waits for one longer than `BUSY_SECONDS` gets none.
 
     Raises:
         ValueError: it is of another database.
     """
     parsed = make_url(url)
+    pool: dict[str, Any] = {}
+    if connections is not None:
+        pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": BUSY_SECONDS}
     match parsed.get_backend_name():
         case "sqlite":
             engine = create_async_engine(
                 parsed.set(drivername="sqlite+aiosqlite"),
                 hide_parameters=True,
+                **pool,
                 connect_args={"timeout": BUSY_SECONDS},
             )
             event.listen(engine.sync_engine, "connect", durable)
@@ -31,8 +39,9 @@ def engine_of(url: str) -> AsyncEngine:
             return create_async_engine(
                 parsed.set(drivername="postgresql+asyncpg"),
                 hide_parameters=True,
+                **pool,
                 pool_pre_ping=True,
-                connect_args={"timeout": BUSY_SECONDS, "command_timeout": BUSY_SECONDS},
+                connect_args={"timeout": BUSY_SECONDS, "command_timeout": patience},
             )
         case other:
             raise ValueError(f"{other} is neither sqlite nor postgresql")

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from runtime_mcp.audit.anchors import last_sequence
 from runtime_mcp.audit.reading import shown
 from runtime_mcp.audit.recovery import unsettled
-from runtime_mcp.audit.tables import events
+from runtime_mcp.audit.tables import events, writers
 
 LOOK_SECONDS = 0.5
 
@@ -41,9 +42,9 @@ async def follow(
 
 async def ends_of_chains(engine: AsyncEngine) -> dict[str, int]:
     """Where each chain is read up to: the times of different gateways do not tell what is new."""
-    heads = select(events.c.writer, func.max(events.c.sequence)).group_by(events.c.writer)
+    asked = select(writers.c.writer, last_sequence())
     async with engine.connect() as connection:
-        return {writer: int(last) for writer, last in (await connection.execute(heads)).all()}
+        return {writer: last or 0 for writer, last in (await connection.execute(asked)).all()}
 
 
 async def new(

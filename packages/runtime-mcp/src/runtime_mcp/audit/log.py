@@ -15,7 +15,14 @@ from runtime_mcp.audit.database import engine_of
 from runtime_mcp.audit.events import AuditUnavailable, NewEvent, Outcome
 from runtime_mcp.audit.migrate import migrate
 from runtime_mcp.audit.recovery import GONE_SECONDS, Presence, abandoned, unsettled
-from runtime_mcp.audit.retention import outdated, remove, removed_so_far, still_named
+from runtime_mcp.audit.retention import (
+    days_ago,
+    furthest,
+    outdated,
+    remove,
+    removed_so_far,
+    still_named,
+)
 from runtime_mcp.audit.rows import denied_row, intent_row, outcome_row, record_row, unknown_row
 from runtime_mcp.audit.tables import writers
 from runtime_mcp.audit.writer import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Writer, said
@@ -24,6 +31,8 @@ PATIENCE_SECONDS = 5.0
 HEARTBEAT_SECONDS = 5.0
 SAY_HEAD_SECONDS = 60.0
 RETENTION_SECONDS = 3600.0
+READERS = 4
+"""Who reads the record has connections of its own, so that reading keeps no event from it."""
 
 
 class AuditLog:
@@ -48,6 +57,7 @@ class AuditLog:
         key: bytes = b"",
     ) -> None:
         self.engine = engine_of(url)
+        self.readers = engine_of(url, connections=READERS)
         self._pod = source_pod
         self._patience = patience
         self._days = retention_days
@@ -74,6 +84,7 @@ class AuditLog:
         await asyncio.wait({self._task})
         await self._say_head()
         await self.engine.dispose()
+        await self.readers.dispose()
 
     async def intent(self, event: NewEvent) -> str:
         """The id of the event, once it is committed.
@@ -84,8 +95,8 @@ class AuditLog:
         return await self._writer.write(intent_row(event))
 
     async def denied(self, event: NewEvent, reason: str, detail: str) -> str:
-        """As `intent`, for a call that is not made."""
-        return await self._writer.write(denied_row(event, reason, detail))
+        """As `intent`, for a call that is not made; who leaves at once is recorded all the same."""
+        return await self._writer.write(denied_row(event, reason, detail), is_owed=True)
 
     async def outcome(self, intent: str, event: NewEvent, outcome: Outcome) -> str:
         """As `intent`, for how the call of an intent ended; it is written even if this fails."""
@@ -124,6 +135,7 @@ class AuditLog:
             self._is_open = True
             await asyncio.gather(
                 self._every(self._beat_every, self._beat, "audit_heartbeat_missed"),
+                self._every(self._beat_every, self._recover, "audit_recovery_failed"),
                 self._every(RETENTION_SECONDS, self._retain, "audit_retention_failed"),
                 self._every(SAY_HEAD_SECONDS, self._say_head, "audit_head_failed"),
             )
@@ -169,16 +181,23 @@ class AuditLog:
         self._heard_at = time.monotonic()
 
     async def _beat(self) -> None:
-        """Says that this writer lives, and ends what those that do not have left open."""
+        """Says that this writer lives."""
         try:
             await self._seen()
+        except Exception:
+            self._presence.unseen()
+            raise
+
+    async def _recover(self) -> None:
+        """Ends what those that live no more have left open; it may take longer than a beat."""
+        try:
             others = await unsettled(self.engine, self._writer.name)
         except Exception:
             self._presence.unseen()
             raise
         ends = await heads(self.engine, self._writer.name)
         for writer in self._presence.ended(others):
-            while intents := await abandoned(self.engine, writer):
+            async for intents in abandoned(self.engine, writer):
                 rows = [self._writer.write(unknown_row(intent)) for intent in intents]
                 await asyncio.gather(*rows)
             if writer in ends:
@@ -191,14 +210,15 @@ class AuditLog:
             await connection.execute(that.values(settled=True))
 
     async def _retain(self) -> None:
-        old = await outdated(self.engine, self._days)
-        if not old:
-            return
-        named = await still_named(self.engine)
-        known = await removed_so_far(self.engine) | old
-        removed = {writer: head for writer, head in known.items() if writer in named}
-        await self._writer.write(record_row("retained", {"days": self._days, "removed": removed}))
-        log.info("audit_events_removed", events=await remove(self.engine, old), days=self._days)
+        before = days_ago(self._days)
+        while old := await outdated(self.engine, before):
+            named = await still_named(self.engine)
+            async with self.engine.connect() as connection:
+                known = furthest(await removed_so_far(connection), old)
+            removed = {writer: head for writer, head in known.items() if writer in named}
+            said_first = record_row("retained", {"days": self._days, "removed": removed})
+            await self._writer.write(said_first)
+            log.info("audit_events_removed", events=await remove(self.engine, old), days=self._days)
 
     async def _say_head(self) -> None:
         """What the end of this chain is, kept outside the database: with the logs."""

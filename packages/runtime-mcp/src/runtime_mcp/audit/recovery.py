@@ -1,17 +1,19 @@
 """Calls whose gateway ended before their outcome: found by the next, or by another replica."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from runtime_mcp.audit.rows import KEPT
 from runtime_mcp.audit.tables import events, writers
 
 GONE_SECONDS = 20.0
 """A writer that did not say for so long that it lives has ended; its open calls had their time."""
 MOST_AT_ONCE = 100
+EVENTS_AT_ONCE = 5000
 
 
 class Presence:
@@ -53,15 +55,26 @@ async def unsettled(engine: AsyncEngine, but: str = "") -> list[Row[Any]]:
         return list((await connection.execute(asked)).all())
 
 
-async def abandoned(engine: AsyncEngine, writer: str) -> list[dict[str, Any]]:
-    """Intents of this writer without an outcome; the first of them."""
+async def abandoned(engine: AsyncEngine, writer: str) -> AsyncIterator[list[dict[str, Any]]]:
+    """Intents of this writer without an outcome: what an outcome needs of them, some at a time.
+
+    A chain may be of millions of events, so it is looked through piece by piece.
+    """
+    mine = events.c.writer == writer
+    ends = select(func.min(events.c.sequence), func.max(events.c.sequence)).where(mine)
+    async with engine.connect() as connection:
+        first, last = (await connection.execute(ends)).one()
+    if first is None:
+        return
     outcomes = events.alias("outcomes")
     open_ = (
-        select(events)
+        select(*(events.c[name] for name in ("id", *KEPT)))
         .outerjoin(outcomes, outcomes.c.intent_id == events.c.id)
-        .where(events.c.writer == writer, events.c.phase == "intent", outcomes.c.id.is_(None))
-        .order_by(events.c.sequence)
-        .limit(MOST_AT_ONCE)
+        .where(mine, events.c.phase == "intent", outcomes.c.id.is_(None))
     )
-    async with engine.connect() as connection:
-        return [dict(row) for row in (await connection.execute(open_)).mappings()]
+    for low in range(first, last + 1, EVENTS_AT_ONCE):
+        piece = open_.where(events.c.sequence.between(low, low + EVENTS_AT_ONCE - 1))
+        async with engine.connect() as connection:
+            found = [dict(row) for row in (await connection.execute(piece)).mappings()]
+        for start in range(0, len(found), MOST_AT_ONCE):
+            yield found[start : start + MOST_AT_ONCE]

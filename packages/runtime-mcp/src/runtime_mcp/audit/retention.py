@@ -5,60 +5,81 @@ begins, so that a chain that begins later is known to be cut, and by whom.
 """
 
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from runtime_mcp.audit.anchors import ANCHORS, Heads, heads_in
 from runtime_mcp.audit.tables import events, writers
 
 ROWS_AT_ONCE = 5000
+EVENTS_LOOKED_AT = 50_000
+"""Of each chain and round: no question to the database takes longer because there is more."""
+NEWEST = 20
+"""Of two gateways that remove at the same time, each has said something that the other has not."""
 
 
-async def outdated(engine: AsyncEngine, days: int) -> Heads:
-    """Of each chain that has something to remove, its last event that goes."""
-    before = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="microseconds")
+def days_ago(days: int) -> str:
+    """As the record writes times."""
+    return (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="microseconds")
+
+
+async def outdated(engine: AsyncEngine, before: str) -> Heads:
+    """Of each chain that has something to remove, the last event that goes in this round."""
     async with engine.connect() as connection:
-        old = select(events.c.writer).where(events.c.timestamp < before).distinct()
         found: Heads = {}
-        for writer in list((await connection.execute(old)).scalars()):
-            head = await last_before(connection, writer, before)
-            if head is not None:
-                found[writer] = head
-    return found
+        for writer in list((await connection.execute(select(writers.c.writer))).scalars()):
+            if await begins_before(connection, writer, before):
+                found[writer] = await last_before(connection, writer, before)
+        return found
 
 
-async def last_before(
-    connection: AsyncConnection, writer: str, before: str
-) -> tuple[int, str] | None:
-    mine = events.c.writer == writer
-    young = select(func.min(events.c.sequence)).where(mine, events.c.timestamp >= before)
-    first_kept = (await connection.execute(young)).scalar()
-    last = select(events.c.sequence, events.c.hash).where(mine)
-    if first_kept is not None:
-        last = last.where(events.c.sequence < first_kept)
-    found = (await connection.execute(last.order_by(events.c.sequence.desc()).limit(1))).first()
-    return None if found is None else (found.sequence, found.hash)
+async def begins_before(connection: AsyncConnection, writer: str, before: str) -> bool:
+    mine = select(events.c.timestamp).where(events.c.writer == writer)
+    first = (await connection.execute(mine.order_by(events.c.sequence).limit(1))).scalar()
+    return first is not None and first < before
 
 
-async def removed_so_far(engine: AsyncEngine) -> Heads:
-    """Of each chain, the last event that the newest event of this kind says was removed."""
+async def last_before(connection: AsyncConnection, writer: str, before: str) -> tuple[int, str]:
+    asked = (
+        select(events.c.sequence, events.c.hash, events.c.timestamp)
+        .where(events.c.writer == writer)
+        .order_by(events.c.sequence)
+        .limit(EVENTS_LOOKED_AT)
+    )
+    rows = (await connection.execute(asked)).all()
+    *_, last = takewhile(lambda row: row.timestamp < before, rows)
+    return last.sequence, last.hash
+
+
+async def removed_so_far(connection: AsyncConnection) -> Heads:
+    """Of each chain, the last event that the newest events of this kind say was removed."""
     newest = (
         select(events.c.details)
-        .where(events.c.phase == "retained")
+        .where(events.c.org_id == "", events.c.phase == "retained")
         .order_by(events.c.timestamp.desc())
-        .limit(1)
+        .limit(NEWEST)
     )
-    async with engine.connect() as connection:
-        details = (await connection.execute(newest)).scalar()
-    return {} if details is None else heads_in(details, "removed")
+    known: Heads = {}
+    for details in (await connection.execute(newest)).scalars():
+        known = furthest(known, heads_in(details, "removed"))
+    return known
+
+
+def furthest(one: Heads, other: Heads) -> Heads:
+    """Of each chain the later of both."""
+    return {
+        writer: max(heads[writer] for heads in (one, other) if writer in heads)
+        for writer in one | other
+    }
 
 
 async def still_named(engine: AsyncEngine) -> set[str]:
-    """The chains that have events, or of which an event of another one tells."""
+    """The chains that may have events, or of which an event of another one tells."""
     async with engine.connect() as connection:
-        named = set((await connection.execute(select(events.c.writer).distinct())).scalars())
-        started = select(events.c.details).where(events.c.phase.in_(ANCHORS))
+        named = set((await connection.execute(select(writers.c.writer))).scalars())
+        started = select(events.c.details).where(events.c.org_id == "", events.c.phase.in_(ANCHORS))
         for details in (await connection.execute(started)).scalars():
             named |= set(heads_in(details, "heads"))
     return named
@@ -80,9 +101,7 @@ async def remove(engine: AsyncEngine, up_to: Heads) -> int:
                 removed += gone.rowcount
             if gone.rowcount < ROWS_AT_ONCE:
                 break
-    left = select(events.c.writer).distinct()
+    left = select(events.c.id).where(events.c.writer == writers.c.writer).exists()
     async with engine.begin() as connection:
-        await connection.execute(
-            delete(writers).where(writers.c.settled.is_(True), writers.c.writer.not_in(left))
-        )
+        await connection.execute(delete(writers).where(writers.c.settled.is_(True), ~left))
     return removed

@@ -1,7 +1,8 @@
 """Whether the record is whole: no gap, edit or lost end of a chain, no outcome without intent."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import RowMapping, func, select
@@ -29,8 +30,8 @@ async def findings(
     Raises:
         SQLAlchemyError, OSError: the database does not answer, or has no record.
     """
-    removed = await removed_so_far(engine)
-    async with engine.connect() as connection:
+    async with one_view(engine) as connection:
+        removed = await removed_so_far(connection)
         told = await told_heads(connection)
         for writer, sequence, digest in heads:
             told[writer][sequence] = digest
@@ -101,10 +102,21 @@ class Chain:
             yield f"writer {self.writer}: the events {self._sequence + 1} to {last} are missing"
 
 
+@asynccontextmanager
+async def one_view(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
+    """The record as it is now: what a gateway removes meanwhile is not taken for a gap."""
+    async with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            await connection.exec_driver_sql("BEGIN")
+        else:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
+
+
 async def told_heads(connection: AsyncConnection) -> dict[str, dict[int, str]]:
     """By writer, the events that other chains tell of."""
     told: dict[str, dict[int, str]] = defaultdict(dict)
-    started = select(events.c.details).where(events.c.phase.in_(ANCHORS))
+    started = select(events.c.details).where(events.c.org_id == "", events.c.phase.in_(ANCHORS))
     for details in (await connection.execute(started)).scalars():
         for writer, (sequence, digest) in heads_in(details, "heads").items():
             told[writer][sequence] = digest

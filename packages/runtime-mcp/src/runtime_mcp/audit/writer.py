@@ -39,11 +39,13 @@ class Entry:
     """
     Attributes:
         is_owed: it is written whenever that will be possible, for the call was made.
+        is_taken: it does not wait any more.
     """
 
     row: Row
     done: "asyncio.Future[None]"
     is_owed: bool
+    is_taken: bool = False
 
     @property
     def is_wanted(self) -> bool:
@@ -76,7 +78,7 @@ class Writer:
         self._key = key
         self._is_sure = True
         self._in_doubt: dict[str, Row] = {}
-        self._waiting: asyncio.Queue[Entry] = asyncio.Queue(MOST_WAITING)
+        self._waiting: asyncio.Queue[Entry] = asyncio.Queue()
         self._writing_since: float | None = None
 
     @property
@@ -104,6 +106,8 @@ class Writer:
             if entry.is_committed and not is_owed:
                 self._not_made(row)
             raise
+        finally:
+            self._forget(entry)
         return str(row["id"])
 
     async def run(self) -> None:
@@ -113,10 +117,17 @@ class Writer:
             while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             self._writing_since = time.monotonic()
+            for entry in batch:
+                entry.is_taken = True
             await self._written(batch)
             self._writing_since = None
             for _ in batch:
                 self._waiting.task_done()
+
+    def _forget(self, entry: Entry) -> None:
+        """What will not be written takes no memory while it waits."""
+        if not entry.is_wanted and not entry.is_taken:
+            entry.row = {}
 
     async def drained(self) -> None:
         """Returns once nothing waits."""
@@ -124,11 +135,11 @@ class Writer:
 
     def _put(self, row: Row, *, is_owed: bool) -> Entry:
         row |= stamp(self._pod)
+        # An outcome has its place: there are no more of them than intents that had one.
+        if self._waiting.qsize() >= MOST_WAITING and row["phase"] != "outcome":
+            raise AuditUnavailable(f"{MOST_WAITING} events wait already")
         entry = Entry(row, asyncio.get_running_loop().create_future(), is_owed)
-        try:
-            self._waiting.put_nowait(entry)
-        except asyncio.QueueFull:
-            raise AuditUnavailable(f"{MOST_WAITING} events wait already") from None
+        self._waiting.put_nowait(entry)
         return entry
 
     async def _written(self, batch: Sequence[Entry]) -> None:
@@ -206,10 +217,7 @@ class Writer:
     def _not_made(self, row: Row) -> None:
         """The intent is committed and its caller is gone: nothing is called, and that is said."""
         if row.get("phase") == "intent":
-            try:
-                self._put(not_made_row(row), is_owed=True)
-            except AuditUnavailable as error:
-                log.error("audit_not_written", events=1, reason=said(error))
+            self._put(not_made_row(row), is_owed=True)
 
 
 def will_never_be_taken(error: Exception) -> bool:
