@@ -14,6 +14,7 @@ from audit_writer import event
 from records import found_in, rows_of, without_an_end
 from runtime_mcp.audit.events import AuditUnavailable, Outcome
 from runtime_mcp.audit.log import AuditLog
+from runtime_mcp.audit.verify import open_calls
 from runtime_mcp.audit.writer import MOST_WAITING
 from tool_gateway import ADA, running_tool_gateway
 
@@ -107,4 +108,25 @@ async def test_a_flood_of_calls_while_the_database_is_away_costs_no_outcome(
         async with asyncio.timeout(60):
             while await without_an_end(url):
                 await asyncio.sleep(0.05)
+    assert await found_in(url) == []
+
+
+async def test_a_commit_that_takes_longer_than_anybody_waits_does_not_lock_the_record(
+    tmp_path: Path,
+) -> None:
+    large = "x" * 2_000_000
+    async with record(tmp_path) as opened:
+        intents = await asyncio.gather(*(opened.intent(event(number)) for number in range(60)))
+        said = await asyncio.gather(
+            *(
+                opened.outcome(intent, event(number), Outcome("succeeded", result=large))
+                for number, intent in enumerate(intents)
+            ),
+            return_exceptions=True,
+        )
+        assert any(isinstance(each, AuditUnavailable) for each in said)
+        url = f"sqlite:///{tmp_path / 'audit.db'}"
+        async with asyncio.timeout(40):
+            while await open_calls(opened.readers):
+                await asyncio.sleep(0.5)
     assert await found_in(url) == []
