@@ -1,31 +1,24 @@
 """The record of tool calls, as the gateway writes it, and what keeps it whole meanwhile."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import select
 
 from api.logs import log
 from runtime_mcp.audit.anchors import Heads, heads
 from runtime_mcp.audit.database import engine_of
 from runtime_mcp.audit.events import AuditUnavailable, NewEvent, Outcome
+from runtime_mcp.audit.faults import said
 from runtime_mcp.audit.migrate import migrate
-from runtime_mcp.audit.recovery import GONE_SECONDS, Presence, abandoned, unsettled
-from runtime_mcp.audit.retention import (
-    days_ago,
-    furthest,
-    outdated,
-    remove,
-    removed_so_far,
-    still_named,
-)
-from runtime_mcp.audit.rows import denied_row, intent_row, outcome_row, record_row, unknown_row
+from runtime_mcp.audit.recovery import GONE_SECONDS
+from runtime_mcp.audit.rows import denied_row, intent_row, outcome_row, record_row
 from runtime_mcp.audit.tables import writers
-from runtime_mcp.audit.writer import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Writer, said
+from runtime_mcp.audit.upkeep import Upkeep
+from runtime_mcp.audit.writer import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Writer
 
 PATIENCE_SECONDS = 5.0
 HEARTBEAT_SECONDS = 5.0
@@ -58,16 +51,14 @@ class AuditLog:
     ) -> None:
         self.engine = engine_of(url)
         self.readers = engine_of(url, connections=READERS)
-        self._pod = source_pod
         self._patience = patience
-        self._days = retention_days
-        self._presence = Presence(gone)
         self._beat_every = min(HEARTBEAT_SECONDS, max(gone / 4, 0.05))
         self._writer = Writer(self.engine, source_pod=source_pod, patience=patience, key=key)
+        self._upkeep = Upkeep(
+            self.engine, self._writer, source_pod=source_pod, gone=gone, days=retention_days
+        )
         self._is_open = False
-        self._heard_at = time.monotonic()
         self._is_ending = asyncio.Event()
-        self._said_head = self._writer.head
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
@@ -82,7 +73,7 @@ class AuditLog:
         await asyncio.wait({self._task}, timeout=2 * self._patience)
         self._task.cancel()
         await asyncio.wait({self._task})
-        await self._say_head()
+        await self._upkeep.say_head()
         await self.engine.dispose()
         await self.readers.dispose()
 
@@ -121,7 +112,7 @@ class AuditLog:
     @property
     def unheard(self) -> float:
         """Seconds since the database took a sign of life; since the start, where it took none."""
-        return time.monotonic() - self._heard_at
+        return self._upkeep.unheard
 
     async def _run(self) -> None:
         """Opens the record, however long the database takes to be there, and keeps it."""
@@ -134,10 +125,10 @@ class AuditLog:
                 await self._writer.write(record_row("started", {"heads": ends}), is_owed=True)
             self._is_open = True
             await asyncio.gather(
-                self._every(self._beat_every, self._beat, "audit_heartbeat_missed"),
-                self._every(self._beat_every, self._recover, "audit_recovery_failed"),
-                self._every(RETENTION_SECONDS, self._retain, "audit_retention_failed"),
-                self._every(SAY_HEAD_SECONDS, self._say_head, "audit_head_failed"),
+                self._every(self._beat_every, self._upkeep.beat, "audit_heartbeat_missed"),
+                self._every(self._beat_every, self._upkeep.recover, "audit_recovery_failed"),
+                self._every(RETENTION_SECONDS, self._upkeep.retain, "audit_retention_failed"),
+                self._every(SAY_HEAD_SECONDS, self._upkeep.say_head, "audit_head_failed"),
             )
             await self._say_that_it_ends()
             self._writing.cancel()
@@ -146,7 +137,7 @@ class AuditLog:
         try:
             async with asyncio.timeout(self._patience):
                 await self._writer.drained()
-                await self._seen(ended=True)
+                await self._upkeep.seen(ended=True)
         except Exception as error:  # noqa: BLE001 - others will find out by its silence
             log.warning("audit_end_not_said", reason=said(error))
 
@@ -157,7 +148,7 @@ class AuditLog:
             try:
                 await migrate(self.engine)
                 ends = await heads(self.engine, self._writer.name)
-                await self._enrol()
+                await self._upkeep.enrol()
             except Exception as error:  # noqa: BLE001 - not ready until it is mended, and says why
                 log.error("audit_not_open", reason=said(error))
                 await self._pause(pause)
@@ -165,67 +156,6 @@ class AuditLog:
             else:
                 return ends
         return None
-
-    async def _enrol(self) -> None:
-        here = {"writer": self._writer.name, "source_pod": self._pod, "seen_at": time.time()}
-        async with self.engine.begin() as connection:
-            mine = delete(writers).where(writers.c.writer == self._writer.name)
-            await connection.execute(mine)
-            await connection.execute(insert(writers).values(**here, ended=False, settled=False))
-
-    async def _seen(self, *, ended: bool = False) -> None:
-        """Says that this writer lives, or that it ends."""
-        mine = update(writers).where(writers.c.writer == self._writer.name)
-        async with self.engine.begin() as connection:
-            await connection.execute(mine.values(seen_at=time.time(), ended=ended))
-        self._heard_at = time.monotonic()
-
-    async def _beat(self) -> None:
-        """Says that this writer lives."""
-        try:
-            await self._seen()
-        except Exception:
-            self._presence.unseen()
-            raise
-
-    async def _recover(self) -> None:
-        """Ends what those that live no more have left open; it may take longer than a beat."""
-        try:
-            others = await unsettled(self.engine, self._writer.name)
-        except Exception:
-            self._presence.unseen()
-            raise
-        ends = await heads(self.engine, self._writer.name)
-        for writer in self._presence.ended(others):
-            async for intents in abandoned(self.engine, writer):
-                rows = [self._writer.write(unknown_row(intent)) for intent in intents]
-                await asyncio.gather(*rows)
-            if writer in ends:
-                await self._writer.write(record_row("anchored", {"heads": {writer: ends[writer]}}))
-            await self._settle(writer)
-
-    async def _settle(self, writer: str) -> None:
-        async with self.engine.begin() as connection:
-            that = update(writers).where(writers.c.writer == writer)
-            await connection.execute(that.values(settled=True))
-
-    async def _retain(self) -> None:
-        before = days_ago(self._days)
-        while old := await outdated(self.engine, before):
-            named = await still_named(self.engine)
-            async with self.engine.connect() as connection:
-                known = furthest(await removed_so_far(connection), old)
-            removed = {writer: head for writer, head in known.items() if writer in named}
-            said_first = record_row("retained", {"days": self._days, "removed": removed})
-            await self._writer.write(said_first)
-            log.info("audit_events_removed", events=await remove(self.engine, old), days=self._days)
-
-    async def _say_head(self) -> None:
-        """What the end of this chain is, kept outside the database: with the logs."""
-        if self._writer.head == self._said_head:
-            return
-        self._said_head = sequence, digest = self._writer.head
-        log.info("audit_head", writer=self._writer.name, sequence=sequence, hash=digest)
 
     async def _every(
         self, seconds: float, work: Callable[[], Awaitable[None]], failed: str

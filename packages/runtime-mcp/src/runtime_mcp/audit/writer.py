@@ -8,17 +8,15 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import asyncpg
 from sqlalchemy import insert, select
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.logs import log
 from runtime_mcp.audit.chain import START, link
+from runtime_mcp.audit.entry import Entry
 from runtime_mcp.audit.events import AuditUnavailable
+from runtime_mcp.audit.faults import said, will_never_be_taken
 from runtime_mcp.audit.rows import Row, not_made_row, stamp
 from runtime_mcp.audit.tables import events
 
@@ -26,36 +24,6 @@ MOST_AT_ONCE = 200
 MOST_WAITING = 10_000
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
-MAY_PASS = (
-    DBAPIError, NoConnection, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
-)  # fmt: skip
-"""What a database raises that may take the same row later."""
-NOT_TAKEN = ("22", "23")
-"""The classes of SQLSTATE that say that a row will never be taken."""
-
-
-@dataclass(eq=False, slots=True)
-class Entry:
-    """
-    Attributes:
-        is_owed: it is written whenever that will be possible, for the call was made.
-        is_taken: it does not wait any more.
-    """
-
-    row: Row
-    done: "asyncio.Future[None]"
-    is_owed: bool
-    is_taken: bool = False
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether it is still to be written: who gave up was told that nothing was recorded."""
-        return not self.done.done()
-
-    @property
-    def is_committed(self) -> bool:
-        """Whether it is known to be in the record."""
-        return self.done.done() and not self.done.cancelled() and self.done.exception() is None
 
 
 class Writer:
@@ -110,7 +78,7 @@ class Writer:
                 self._not_made(row)
             raise
         finally:
-            self._forget(entry)
+            entry.forget()
         return str(row["id"])
 
     async def run(self) -> None:
@@ -126,11 +94,6 @@ class Writer:
             self._writing_since = None
             for _ in batch:
                 self._waiting.task_done()
-
-    def _forget(self, entry: Entry) -> None:
-        """What will not be written takes no memory while it waits."""
-        if not entry.is_wanted and not entry.is_taken:
-            entry.row = {}
 
     async def drained(self) -> None:
         """Returns once nothing waits."""
@@ -161,7 +124,7 @@ class Writer:
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 elif len(left) == 1:
                     log.error("audit_event_not_taken", reason=said(error), id=left[0].row["id"])
-                    fail(left[0], error)
+                    left[0].fail(error)
                     return
                 else:
                     for entry in left:
@@ -221,24 +184,3 @@ class Writer:
         """The intent is committed and its caller is gone: nothing is called, and that is said."""
         if row.get("phase") == "intent":
             self._put(not_made_row(row), is_owed=True)
-
-
-def will_never_be_taken(error: Exception) -> bool:
-    """Whether the row is at fault: the same one will not be taken later."""
-    if isinstance(error, IntegrityError | DataError):
-        return True
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if str(getattr(cause, "sqlstate", None) or "").startswith(NOT_TAKEN):
-        return True
-    return not isinstance(error, MAY_PASS)
-
-
-def fail(entry: Entry, error: Exception) -> None:
-    if not entry.done.done():
-        entry.done.set_exception(AuditUnavailable(type(error).__name__))
-        entry.done.exception()
-
-
-def said(error: Exception) -> str:
-    """Its kind and its first line, which has no parameters."""
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
