@@ -16,7 +16,12 @@ from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
 from marked import marked
 from running import listening
 from runtime_mcp.upstreams.connections import Connections, Guarded, is_refused
-from runtime_mcp.upstreams.errors import UpstreamDown, UpstreamRedirected, UpstreamRefused
+from runtime_mcp.upstreams.errors import (
+    UpstreamDown,
+    UpstreamError,
+    UpstreamRedirected,
+    UpstreamRefused,
+)
 from runtime_mcp.upstreams.followed import Followed
 from runtime_mcp.upstreams.pins import Pins
 from runtime_mcp.upstreams.server import Server as OneServer
@@ -257,6 +262,36 @@ async def test_whatever_a_server_answers_it_is_asked_again(body: str) -> None:
             assert not state_of(upstreams, "odd").up
             assert state_of(upstreams, "odd").reason != "not asked yet"
             assert await told(upstreams, "good.echo", text="well") == "well"
+
+
+async def test_an_answer_that_cannot_be_read_is_told_without_a_piece_of_it() -> None:
+    upstream = Upstream()
+    app = upstream.app()
+
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        """Its tools are listed, and a call of one is answered with half an answer."""
+        said = await receive() if scope["type"] == "http" else {}
+        if b"tools/call" in said.get("body", b""):
+            head = [(b"content-type", b"application/json")]
+            await send({"type": "http.response.start", "status": 200, "headers": head})
+            await send({"type": "http.response.body", "body": b'{"jsonrpc": "2.0", "a secret'})
+            return
+        read = False
+
+        async def again() -> Any:
+            nonlocal read
+            if read:
+                return await receive()
+            read = True
+            return said
+
+        await app(scope, again if said else receive, send)
+
+    async with served(broken) as url, following(files={"url": f"{url}/mcp"}) as upstreams:
+        with pytest.raises(UpstreamError) as raised:
+            await called(upstreams, "files.echo", {"text": "x"})
+    assert type(raised.value) is UpstreamError
+    assert raised.value.code == "upstream_broken"
 
 
 async def answer_as(tools: list[dict[str, Any]], request: web.Request) -> web.Response:

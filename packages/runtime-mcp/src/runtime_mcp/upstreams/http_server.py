@@ -14,7 +14,7 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import mcp_param_headers, x_mcp_header_map
-from mcp_types import CallToolRequestParams, Tool
+from mcp_types import PARSE_ERROR, CallToolRequestParams, Tool
 
 from runtime_mcp.upstreams.bounded import Bounded
 from runtime_mcp.upstreams.config import HttpServerConfig
@@ -145,6 +145,7 @@ class HttpServer(Server):
             if isinstance(cause, httpx2.TransportError | OSError | anyio.ClosedResourceError):
                 return UpstreamDown(f"{self.name}: {type(cause).__name__}: {cause}")
         for cause in causes:
-            if isinstance(cause, MCPError):
+            # The SDK's word for an answer that it cannot read has a piece of that answer in it.
+            if isinstance(cause, MCPError) and cause.error.code != PARSE_ERROR:
                 return cause
         return UpstreamError(f"{self.name}: {type(causes[0]).__name__}: {causes[0]}"[:300])
