@@ -155,14 +155,16 @@ async def test_the_tail_tells_each_new_event_once(gateway: Gateway) -> None:
     command = (program, "audit", "tail", "--json", "-n", "2", "--database-url", url_of(gateway))
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
-    async with asyncio.timeout(30):
-        told = [json.loads(await process.stdout.readline()) for _ in range(2)]
-        async with agent(gateway) as client:
-            for _ in range(3):
-                await client.call_tool("hello_world", {})
-        told += [json.loads(await process.stdout.readline()) for _ in range(6)]
-    process.kill()
-    await process.wait()
+    try:
+        async with asyncio.timeout(30):
+            told = [json.loads(await process.stdout.readline()) for _ in range(2)]
+            async with agent(gateway) as client:
+                for _ in range(3):
+                    await client.call_tool("hello_world", {})
+            told += [json.loads(await process.stdout.readline()) for _ in range(6)]
+    finally:
+        process.kill()
+        await process.wait()
     last = (await rows_of(url_of(gateway)))[-8:]
     assert [event["id"] for event in told] == [row["id"] for row in last]
 
