@@ -51,6 +51,7 @@ WHOLE_ONLY = [
 ]
 ENDS_AT_THE_GATEWAY = {"nosuch", "limited", "broke", "refused"}
 SLOWEST_SECONDS = 10.0
+LONGEST_USE = 5.0
 SECRETS = ("secret upstream detail", "sk-", "litellm", "OpenAIException", "127.0.0.1")
 
 
@@ -58,6 +59,10 @@ async def use_up(service: Service, model: str) -> None:
     """A limit or a budget refuses only what comes after it was reached, and booked."""
     if model not in {"limited", "broke"}:
         return
+    # A limit holds for a minute of the clock.
+    left = 60 - time.time() % 60
+    if left < LONGEST_USE:
+        await asyncio.sleep(left + 0.1)
     for _ in range(50):
         async with service.post("/llm/complete", model=model, prompt="use up") as r:
             await r.read()

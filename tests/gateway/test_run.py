@@ -52,8 +52,11 @@ def test_the_line_to_paste_for_a_tool_is_answered_through_both_gateways_and_reco
     assert answer["project_id"] == "demo"
     (folder,) = (run.folder / ".run").iterdir()
     with closing(sqlite3.connect(folder / "audit.db")) as record:
-        asked = "SELECT resource_id, intent_id IS NULL FROM audit_events ORDER BY sequence"
-        assert record.execute(asked).fetchall() == [("llm_complete", 1), ("llm_complete", 0)]
+        asked = "SELECT resource_id, phase FROM audit_events WHERE resource_type = 'tool'"
+        assert record.execute(asked).fetchall() == [
+            ("llm_complete", "intent"),
+            ("llm_complete", "outcome"),
+        ]
 
 
 @pytest.mark.parametrize("name", ["LLM_GATEWAY_API_KEY", "LANGFUSE_SECRET_KEY"])
