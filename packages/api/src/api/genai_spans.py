@@ -17,26 +17,24 @@ from api.spans import (
     span_of_attempt,
     span_of_call,
 )
+from api.tracing import Share
 from api.watching import AttemptSeen, CallSeen
-
-SAMPLED_OF = 1 << 56
 
 
 class GenAiSpans:
     """
     Args:
-        share: of the traces, from 0 to 1; decided by the trace id, so that all services that see
-            it decide alike (OpenTelemetry's `TraceIdRatioBased`).
+        share: of the traces, from 0 to 1; see `Share`.
     """
 
     wants_text = False
 
     def __init__(self, share: float = 1.0) -> None:
-        self._bound = round(share * SAMPLED_OF)
+        self._share = Share(share)
 
     def __call__(self, call: CallSeen, new: NewSpan) -> None:
         """Makes the spans of a call that is over."""
-        if int(call.question.trace.trace_id[-14:], 16) >= self._bound:
+        if not self._share.takes(call.question.trace.trace_id):
             return
         of_call(call, new)
         for attempt in call.attempts:

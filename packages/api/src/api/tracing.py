@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Self
 
+SHARED_OF = 1 << 56
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -38,3 +39,19 @@ class Trace:
     def traceparent(self) -> str:
         """The header that makes the gateway's span a child of ours."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
+
+
+class Share:
+    """A share of the traces; decided by the trace id, so that all services that see it decide
+    alike (OpenTelemetry's `TraceIdRatioBased`).
+
+    Args:
+        share: from 0 to 1.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._bound = round(share * SHARED_OF)
+
+    def takes(self, trace_id: str) -> bool:
+        """Whether this trace is in it."""
+        return int(trace_id[-14:], 16) < self._bound

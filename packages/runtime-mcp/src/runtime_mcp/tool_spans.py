@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from api.spans import MOULDS, SERVER, NewSpan, mould, span
-from api.tracing import Trace
+from api.tracing import Share, Trace
 from runtime_mcp.audit.events import NewEvent
 
 BYTES_OF_ONE = 1000
@@ -39,18 +39,18 @@ class ToolCallSeen:
 class ToolSpans:
     """
     Args:
-        share: of the traces, from 0 to 1; decided by the trace id, as in all services.
+        share: of the traces, from 0 to 1; see `Share`.
     """
 
     wants_text = False
 
     def __init__(self, share: float = 1.0) -> None:
-        self._bound = round(share * (1 << 56))
+        self._share = Share(share)
 
     def __call__(self, call: ToolCallSeen, new: NewSpan) -> None:
         """Makes the span of a call that is over."""
         trace, event = call.trace, call.event
-        if int(trace.trace_id[-14:], 16) >= self._bound:
+        if not self._share.takes(trace.trace_id):
             return
         span(
             new,
