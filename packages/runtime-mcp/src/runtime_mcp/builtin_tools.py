@@ -14,7 +14,6 @@ from api.errors import AccessError
 
 HELLO = "hello_world"
 COMPLETE = "llm_complete"
-FORWARDED = ("authorization", "x-project-id", "traceparent")
 CLOSED = {"additionalProperties": False}
 
 HELLO_TOOL = Tool(
@@ -78,15 +77,14 @@ class LlmService:
         """What the service answers; its problem object where it has none.
 
         Args:
-            headers: the caller's; who calls and for which project goes on as it came.
+            headers: that go on; see `door.forwarded`.
         """
-        kept = {name: headers[name] for name in FORWARDED if name in headers}
         deadline = asyncio.get_running_loop().time() + self._timeout
         try:
             async with (
                 asyncio.timeout_at(deadline),
                 self._http.post(
-                    self._url, json=dict(arguments), headers=kept, allow_redirects=False
+                    self._url, json=dict(arguments), headers=headers, allow_redirects=False
                 ) as response,
             ):
                 said = json.loads(await read_whole(response, deadline))
