@@ -3,7 +3,7 @@
 from typing import Any
 
 from sqlalchemy import ScalarSelect, func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from runtime_mcp.audit.tables import events, writers
 
@@ -25,6 +25,12 @@ async def heads(engine: AsyncEngine, but: str) -> Heads:
             if row is not None:
                 found[writer] = (row.sequence, row.hash)
     return found
+
+
+async def told_of(connection: AsyncConnection) -> list[Heads]:
+    """What the events tell of the ends of other chains."""
+    told = select(events.c.details).where(events.c.org_id == "", events.c.phase.in_(ANCHORS))
+    return [heads_in(details, "heads") for details in (await connection.execute(told)).scalars()]
 
 
 def last_sequence() -> ScalarSelect[int]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from runtime_mcp.audit.anchors import ANCHORS, heads_in
+from runtime_mcp.audit.anchors import told_of
 from runtime_mcp.audit.chain import START, link
 from runtime_mcp.audit.retention import removed_so_far
 from runtime_mcp.audit.tables import events
@@ -116,9 +116,8 @@ async def one_view(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
 async def told_heads(connection: AsyncConnection) -> dict[str, dict[int, str]]:
     """By writer, the events that other chains tell of."""
     told: dict[str, dict[int, str]] = defaultdict(dict)
-    started = select(events.c.details).where(events.c.org_id == "", events.c.phase.in_(ANCHORS))
-    for details in (await connection.execute(started)).scalars():
-        for writer, (sequence, digest) in heads_in(details, "heads").items():
+    for heads in await told_of(connection):
+        for writer, (sequence, digest) in heads.items():
             told[writer][sequence] = digest
     return told
 
