@@ -1,14 +1,12 @@
 """Where the spans of tool calls go, as the settings say: to a collector, or nowhere."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from api.receivers import resource, to_collector
 from api.span_export import SpanExport
 from runtime_mcp.settings import Settings
 from runtime_mcp.tool_spans import ToolCallSeen, ToolSpans
-
-Watch = Callable[[ToolCallSeen], None]
 
 
 @asynccontextmanager
