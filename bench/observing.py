@@ -20,20 +20,21 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from api.__main__ import keep_garbage_collection_rare
-from api.attribution import ProjectId, Solution
-from api.call_metrics import CallMetrics
-from api.gateway import Gateway
-from api.genai_spans import GenAiSpans
-from api.langfuse_spans import LangfuseSpans
-from api.llm import Deltas, Llm
-from api.logs import configure_logs
+from api.gateway.attribution import Solution
+from api.gateway.peer import Gateway
+from api.gateway.wire_client import WireLane
+from api.langfuse.spans import LangfuseSpans
+from api.llm.client import Deltas, Llm
+from api.llm.observers import CallSeen, Watcher
 from api.settings import Settings
-from api.span_export import SpanExport, ToSpans
-from api.watching import CallSeen, Watcher
-from api.wire import WireLane
+from api.telemetry.call_metrics import CallMetrics
+from api.telemetry.call_spans import GenAiSpans
 from bench.fake_gateway import MODEL
 from bench.process import cores, on_core, start, stop
 from bench.targets import ANSWER_WORDS
+from chassis.logs import configure_logs
+from chassis.project_id import ProjectId
+from chassis.telemetry.export import SpanExport, ToSpans
 from gateway.ports import free_port
 
 ROUNDS, CALLS, STREAMS, CHUNKS = 150, 60, 1, 2000

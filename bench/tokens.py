@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from jwt.algorithms import RSAAlgorithm
 from starlette.datastructures import Headers
 
-from api.identity import OfRealm
-from api.realm_keys import RealmKeys
-from api.tokens import Tokens
+from chassis.identity.access_tokens import Tokens
+from chassis.identity.jwks import RealmKeys
+from chassis.identity.keycloak import OfRealm
 
 ISSUER, AUDIENCE = "https://keycloak.example/realms/craft", "llm-access-api"
 ROUNDS, CHECKS = 20, 500

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from api.errors import AccessError
-from api.metrics import Metrics
+from api.telemetry.metrics import Metrics
+from chassis.errors import AccessError
 from metering import exposed
 from policy_budget_meters import BudgetMeters
 from policy_meters import Meters

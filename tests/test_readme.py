@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from api.auth import PUBLIC, PUBLIC_FOLDER
-from api.errors import AccessError, GatewayError
-from api.metrics import Metrics
+from api.errors import GatewayError
 from api.settings import Settings
+from api.telemetry.metrics import Metrics
+from chassis.errors import AccessError
+from chassis.identity.guard import PUBLIC, PUBLIC_FOLDER
 from doctoring import report
 from gateway import announcement
 from gateway.__main__ import CONFIG

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from api.auth import PUBLIC
-from api.tokens import LEEWAY_SECONDS
+from chassis.identity.access_tokens import LEEWAY_SECONDS
+from chassis.identity.guard import PUBLIC
 from gateway.ports import free_port
 from guarded import ADA, BODY, CALLS, Guarded, guarded
 from hearsay import said

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from api.attribution import Attribution, ProjectId, Solution
 from api.errors import UpstreamFailed
-from api.gateway import Gateway, loop_time
-from api.gateway_key import GatewayKey
-from api.lane import Call, Ending, Lane, Read, TokenUsage
-from api.litellm_answers import next_of, raw_response, reads_of_chunks
-from api.litellm_lane import LiteLlmLane
-from api.local_models import LocalModels
-from api.stream_reads import reads_of_bytes
-from api.wire import WireLane
+from api.gateway.attribution import Attribution, Solution
+from api.gateway.chat_client import Call, Ending, Lane, Read, TokenUsage
+from api.gateway.key import GatewayKey
+from api.gateway.peer import Gateway, loop_time
+from api.gateway.stream_reader import reads_of_bytes
+from api.gateway.wire_client import WireLane
+from api.litellm_client.answers import next_of, raw_response, reads_of_chunks
+from api.litellm_client.client import LiteLlmLane
+from api.litellm_client.local_models import LocalModels
 from api.wiring import lane_of
+from chassis.project_id import ProjectId
 from conftest import RunningProvider
 from provider import WORDS
 from reading import read_stream, text_of

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from api.redaction import MASK
+from chassis.redaction import MASK
 
 SECRET = 'hunter"2\\of the/tests'
 PROCESS = """

@@ -15,13 +15,13 @@ from aiohttp.typedefs import Handler
 from pydantic import SecretStr
 from redis.asyncio import Redis as Client
 
-from api.attribution import ProjectId
-from api.call_key import call_key
-from api.events import EventEncoder
-from api.identity import ANYBODY
-from api.llm import Deltas
-from api.redis_answers import Record
+from api.idempotency.key import call_key
+from api.llm.client import Deltas
+from api.redis_state.answers import Record
 from api.schemas import CompletionRequest
+from api.sse_events import EventEncoder
+from chassis.identity.callers import ANYBODY
+from chassis.project_id import ProjectId
 from conftest import RunningProvider
 from gateway.openai_wire import chunk, last_chunks
 from reading import Event, events_of, read_stream, text_of

@@ -8,9 +8,15 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis as Client
 
-from api.errors import Overloaded
-from api.identity import ANYBODY, CallerId
-from api.tickets import BYTES_OF_A_CALLER, KEPT_BYTES, LIFETIME_SECONDS, Grant, TicketsInMemory
+from api.tickets.tickets import (
+    BYTES_OF_A_CALLER,
+    KEPT_BYTES,
+    LIFETIME_SECONDS,
+    Grant,
+    TicketsInMemory,
+)
+from chassis.errors import Overloaded
+from chassis.identity.callers import ANYBODY, CallerId
 from guarded import ADA, VERA, Guarded, guarded
 from reading import Event, events_of, read_stream, text_of
 from redis_server import NO_REDIS, running_redis

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from api.attribution import ProjectId, Solution
-from api.errors import AccessError
-from api.gateway import Gateway
-from api.gateway_key import GatewayKey
-from api.llm import Deltas, Llm
-from api.watching import CallSeen
-from api.wire import WireLane
+from api.gateway.attribution import Solution
+from api.gateway.key import GatewayKey
+from api.gateway.peer import Gateway
+from api.gateway.wire_client import WireLane
+from api.llm.client import Deltas, Llm
+from api.llm.observers import CallSeen
+from chassis.errors import AccessError
+from chassis.project_id import ProjectId
 from conftest import RunningProvider
 from running import settings_for
 

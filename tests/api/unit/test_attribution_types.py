@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from api.attribution import Attribution, ProjectId, SafeName, Solution
-from api.llm import Llm
-from api.wire import WireLane
+from api.gateway.attribution import Attribution, Solution
+from api.gateway.wire_client import WireLane
+from api.llm.client import Llm
+from chassis.project_id import ProjectId, SafeName
 from running import ROOT, settings_for
 
 UUID = "7e8dcc46-6b53-4a5c-93a8-6a8a1f0cbb5c"

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from api.chat_format import BOOKED_HEADER, COST_HEADER, StreamDecoder, decode_reply
 from api.errors import (
     BudgetExhausted,
     GatewayError,
@@ -13,7 +12,8 @@ from api.errors import (
     RateLimited,
     UpstreamFailed,
 )
-from api.lane import Ending, Read, TokenUsage
+from api.gateway.chat_client import Ending, Read, TokenUsage
+from api.gateway.chat_format import BOOKED_HEADER, COST_HEADER, StreamDecoder, decode_reply
 
 USAGE = {
     "prompt_tokens": 11,

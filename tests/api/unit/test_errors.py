@@ -7,16 +7,11 @@ from http import HTTPStatus
 
 import pytest
 
-from api.errors import (
-    AccessError,
-    BudgetExhausted,
-    GatewayError,
-    GatewayUnavailable,
-    RateLimited,
-)
-from api.problems import problem, problem_response
+from api.errors import BudgetExhausted, GatewayError, GatewayUnavailable, RateLimited
 from api.schemas import Problem
-from api.tracing import Trace
+from chassis.errors import AccessError
+from chassis.problems import problem, problem_response
+from chassis.trace_context import Trace
 
 CONTRACT = {
     "unauthenticated": 401,

@@ -5,15 +5,15 @@ import gc
 import tracemalloc
 from collections.abc import AsyncGenerator
 
-from api.admission import Admission
-from api.attribution import ProjectId
-from api.call_key import call_key
 from api.errors import UpstreamFailed
-from api.generations import KEPT_BYTES, Generations
-from api.identity import ANYBODY
-from api.llm import Deltas, StreamEvent
+from api.idempotency.key import call_key
+from api.llm.client import Deltas, StreamEvent
+from api.resumable.registry import KEPT_BYTES, Generations
 from api.schemas import CompletionRequest
-from api.tracing import Trace
+from chassis.admission import Admission
+from chassis.identity.callers import ANYBODY
+from chassis.project_id import ProjectId
+from chassis.trace_context import Trace
 
 
 async def short_answer(prompt: str, error: Exception | None = None) -> AsyncGenerator[StreamEvent]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from api.errors import IdentityUnavailable
-from api.realm_keys import LIFETIME_SECONDS, PAUSE_SECONDS, RealmKeys
+from chassis.errors import IdentityUnavailable
+from chassis.identity.jwks import LIFETIME_SECONDS, PAUSE_SECONDS, RealmKeys
 from realm import jwk, private_key, running_realm
 
 NOBODY = "http://127.0.0.1:9/certs"

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from api.access import REMEMBERED_SECONDS, Permission, Remembered
-from api.attribution import ProjectId
 from api.errors import AccessUnavailable
-from api.identity import CallerId
+from api.project_access import REMEMBERED_SECONDS, Permission, Remembered
+from chassis.identity.callers import CallerId
+from chassis.project_id import ProjectId
 
 ADA, VERA = CallerId("ada", "acme"), CallerId("vera", "acme")
 DEMO = ProjectId("demo")

@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from api.errors import GatewayKeyRejected
-from api.litellm_lane import LiteLlmLane
+from api.litellm_client.client import LiteLlmLane
 from api.settings import Settings, load_settings, odd_values
-from api.starting import SettingsError
+from chassis.settings import SettingsError
 
 SECRET = "sk-very-secret-7f3a"
 ENOUGH = {

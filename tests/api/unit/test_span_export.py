@@ -8,13 +8,14 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from api.attribution import Attribution, ProjectId, Solution
-from api.lane import Message
-from api.question import Question
-from api.span_export import BATCH_CALLS, QUEUE_BYTES, NotNow, Refused, SpanExport
-from api.spans import NewSpan
-from api.tracing import Trace
-from api.watching import CALL_BYTES, CallSeen, size_of
+from api.gateway.attribution import Attribution, Solution
+from api.gateway.chat_client import Message
+from api.llm.call import Question
+from api.llm.observers import CALL_BYTES, CallSeen, size_of
+from chassis.project_id import ProjectId
+from chassis.telemetry.export import BATCH_CALLS, QUEUE_BYTES, NotNow, Refused, SpanExport
+from chassis.telemetry.spans import NewSpan
+from chassis.trace_context import Trace
 
 
 class Receiving:

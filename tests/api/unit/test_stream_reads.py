@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from api.errors import GatewayTimeout, UpstreamFailed
-from api.lane import Ending, Read
-from api.stream_reads import reads_of_bytes
+from api.gateway.chat_client import Ending, Read
+from api.gateway.stream_reader import reads_of_bytes
 
 TEXT = b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n'
 FINISH = b'data: {"choices": [{"finish_reason": "stop"}]}\n\n'

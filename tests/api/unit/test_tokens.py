@@ -10,10 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.utils import base64url_encode
 
-from api.errors import Unauthenticated
-from api.identity import CallerId
-from api.realm_keys import RealmKeys
-from api.tokens import Tokens
+from chassis.errors import Unauthenticated
+from chassis.identity.access_tokens import Tokens
+from chassis.identity.callers import CallerId
+from chassis.identity.jwks import RealmKeys
 from realm import AUDIENCE, Realm, forged, jwk, private_key, running_realm
 
 

@@ -5,14 +5,14 @@ import sys
 
 import uvicorn
 
-from api.admission import Admission
-from api.connection import Connection
-from api.logs import configure_logs, log
 from api.main import create_app
-from api.redaction import redact_output
-from api.server import Server, listening
 from api.settings import load_settings
-from api.starting import SettingsError, refuse, say
+from chassis.admission import Admission
+from chassis.logs import configure_logs, log
+from chassis.redaction import redact_output
+from chassis.server.connection import Connection
+from chassis.server.server import Server, listening
+from chassis.settings import SettingsError, refuse, say
 
 PROGRAM = "llm-access"
 CONNECTIONS_PER_CALL = 2

@@ -9,26 +9,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from api import cors, health, metrics, routes
-from api.addresses import is_loopback
-from api.admission import Admission
-from api.auth import Guard
-from api.docs import add_docs, ask_for_tokens
-from api.errors import CLIENT_CLOSED_REQUEST, AccessError, Draining
-from api.foreign_pages import ForeignPages
-from api.gateway import Gateway
-from api.generations import Generations
-from api.llm import Llm
-from api.logs import log
-from api.metrics import Metrics
-from api.middleware import RequestContext
-from api.problems import handle
-from api.redaction import keep_out_all
-from api.security_headers import SecurityHeaders
+from api.app_state import Parts, State
+from api.gateway.peer import Gateway
+from api.llm.client import Llm
+from api.resumable.registry import Generations
+from api.routes import health
+from api.routes import llm as routes
+from api.routes.docs import add_docs, ask_for_tokens
+from api.routes.metrics import router as metrics_router
 from api.settings import Settings
-from api.state import Parts, State
-from api.streaming import UnresumableStream
-from api.waiting import ClientGone
+from api.streaming.open import UnresumableStream
+from api.telemetry.metrics import Metrics
 from api.wiring import (
     access_of,
     identity_of,
@@ -37,6 +28,18 @@ from api.wiring import (
     span_exports,
     trace_reader_of,
 )
+from chassis.addresses import is_loopback
+from chassis.admission import Admission
+from chassis.errors import CLIENT_CLOSED_REQUEST, AccessError, Draining
+from chassis.http import cors
+from chassis.http.disconnect import ClientGone
+from chassis.http.request_context import RequestContext
+from chassis.http.same_site import ForeignPages
+from chassis.http.security_headers import SecurityHeaders
+from chassis.identity.guard import Guard
+from chassis.logs import log
+from chassis.problems import handle
+from chassis.redaction import keep_out_all
 
 
 def create_app(settings: Settings, admission: Admission) -> FastAPI:
@@ -68,7 +71,7 @@ def create_app(settings: Settings, admission: Admission) -> FastAPI:
     app.add_exception_handler(UnresumableStream, no_content)
     app.include_router(routes.router)
     app.include_router(health.router)
-    app.include_router(metrics.router)
+    app.include_router(metrics_router)
     app.add_api_route("/", to_docs, methods=["GET", "HEAD"], include_in_schema=False)
     add_docs(app)
     if settings.auth_mode != "disabled":

@@ -13,8 +13,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.attribution import SAFE_NAME_PATTERN
-from api.lane import Ending, Message
+from api.gateway.chat_client import Ending, Message
+from chassis.project_id import SAFE_NAME_PATTERN
 
 Status = Literal["complete", "truncated", "empty", "filtered"]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]

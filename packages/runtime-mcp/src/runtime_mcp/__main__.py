@@ -6,11 +6,11 @@ from types import FrameType
 import uvicorn
 from sse_starlette.sse import AppStatus
 
-from api.connection import Connection
-from api.logs import configure_logs, log
-from api.redaction import redact_output
-from api.server import listening
-from api.starting import SettingsError, refuse, say
+from chassis.logs import configure_logs, log
+from chassis.redaction import redact_output
+from chassis.server.connection import Connection
+from chassis.server.server import listening
+from chassis.settings import SettingsError, refuse, say
 from runtime_mcp.settings import load_settings
 
 PROGRAM = "runtime-mcp"

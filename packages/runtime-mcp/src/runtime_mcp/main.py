@@ -11,15 +11,16 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from api.errors import AccessError
-from api.middleware import RequestContext
-from api.problems import handle
-from api.redaction import keep_out_all
-from runtime_mcp import audit_routes, health
-from runtime_mcp.door import Door
-from runtime_mcp.server import mcp_server
+from chassis.errors import AccessError
+from chassis.http.request_context import RequestContext
+from chassis.problems import handle
+from chassis.redaction import keep_out_all
+from runtime_mcp.agents.guard import Door
+from runtime_mcp.app_state import State
+from runtime_mcp.routes import audit as audit_routes
+from runtime_mcp.routes import health
 from runtime_mcp.settings import Settings
-from runtime_mcp.state import State
+from runtime_mcp.tools.mcp_server import mcp_server
 from runtime_mcp.wiring import parts_of
 
 LOOPBACK = ["127.0.0.1:*", "localhost:*", "[::1]:*"]

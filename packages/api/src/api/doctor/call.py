@@ -3,16 +3,17 @@
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from api.attribution import Attribution, ProjectId
 from api.doctor.findings import Check, Finding, failed, ok, skipped, unknown
 from api.doctor.models import ModelChecks
 from api.doctor.place import Place
 from api.errors import GatewayError, GatewayTimeout
-from api.gateway import Gateway, loop_time
-from api.lane import Call, Ending
+from api.gateway.attribution import Attribution
+from api.gateway.chat_client import Call, Ending
+from api.gateway.peer import Gateway, loop_time
+from api.gateway.wire_client import WireLane
 from api.settings import Settings
-from api.tracing import Trace
-from api.wire import WireLane
+from chassis.project_id import ProjectId
+from chassis.trace_context import Trace
 
 CALL_SECONDS = 10.0
 MAX_TOKENS = 24

@@ -13,10 +13,10 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
-from api.answer_body import read_whole
 from api.errors import GatewayError, GatewayTimeout
-from api.gateway import loop_time
-from api.gateway_answers import NOT_JSON
+from api.gateway.error_table import NOT_JSON
+from api.gateway.peer import loop_time
+from chassis.http.client_body import read_whole
 
 ANSWER_SECONDS = 4.0
 SHOWN_CHARACTERS = 120
