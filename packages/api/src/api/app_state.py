@@ -1,6 +1,7 @@
 """What the composition root made, as the routes see it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypedDict, cast
 
@@ -11,7 +12,7 @@ from api.idempotency.answers import Answers
 from api.langfuse.trace_reader import TraceReader
 from api.llm.client import Llm
 from api.project_access import ProjectAccess
-from api.resumable.registry import Generations
+from api.resumable.registry import StreamRegistry
 from api.settings import Settings
 from api.tickets.tickets import Grant, Tickets
 from chassis.admission import Admission
@@ -20,14 +21,14 @@ from chassis.identity.callers import Identity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from api.llm.observers import CallSeen
+    from api.llm.observers import CallRecord
     from api.redis_state.streams import RedisStreams
     from api.telemetry.metrics import Metrics
     from chassis.telemetry.export import SpanExport
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class AppState:
     """The parts that all requests share."""
 
     settings: Settings
@@ -37,30 +38,31 @@ class Parts:
     llm: Llm
     admission: Admission
     warm_up: asyncio.Task[None]
-    generations: Generations
+    generations: StreamRegistry
     answers: Answers
     tickets: Tickets
     metrics: "Metrics"
     redis_streams: "RedisStreams | None"
-    exports: "Sequence[SpanExport[CallSeen]]"
+    exports: "Sequence[SpanExport[CallRecord]]"
     trace_reader: TraceReader | None
 
 
-class State(TypedDict):
+class LifespanState(TypedDict):
     """What the lifespan yields; around each request there are its `trace` and its `caller`, too."""
 
-    parts: Parts
+    app: AppState
+    count_refusal: Callable[[str], None]
 
 
 # 1. Dependencies are `async def` though nothing is awaited: FastAPI runs a plain `def` in a thread.
 # 2. One for all parts: each dependency costs as much as encoding the answer.
-async def parts_of(request: Request) -> Parts:
-    return here_of(request)
+async def app_state(request: Request) -> AppState:
+    return app_state_of(request)
 
 
-def here_of(request: Request) -> Parts:
+def app_state_of(request: Request) -> AppState:
     """The parts, where there is a request and no dependency."""
-    return cast(Parts, request.state.parts)
+    return cast(AppState, request.state.app)
 
 
 def grant_of(request: Request) -> Grant | None:
@@ -68,4 +70,4 @@ def grant_of(request: Request) -> Grant | None:
     return cast("Grant | None", getattr(request.state, "grant", None))
 
 
-Here = Annotated[Parts, Depends(parts_of)]
+State = Annotated[AppState, Depends(app_state)]

@@ -1,6 +1,6 @@
 """Every failure has one name, one status, one sentence for the caller and its meaning for a retry.
 
-AccessError
+ServiceError
 ├── Unauthenticated, PermissionDenied                                 the caller may not
 ├── ProjectMissing, ProjectInvalid, InvalidRequest, RequestTooLarge   the request is at fault
 ├── IdempotencyKeyReused                                             so is this one
@@ -18,17 +18,17 @@ AccessError
 
 from typing import ClassVar, Self
 
-from chassis.errors import AccessError
+from chassis.errors import ServiceError
 
 
-class IdempotencyKeyReused(AccessError):
+class IdempotencyKeyReused(ServiceError):
     status = 422
     code = "idempotency_key_reused"
     detail = "This Idempotency-Key was given before with another body; a new call needs a new key."
     remedy = "nothing; the caller has to use a new key"
 
 
-class StateUnavailable(AccessError):
+class StateUnavailable(ServiceError):
     status = 503
     code = "state_unavailable"
     detail = "Nobody can say now whether this call was made before; please try again in a moment."
@@ -36,7 +36,7 @@ class StateUnavailable(AccessError):
     advice = 5
 
 
-class AccessUnavailable(AccessError):
+class AccessUnavailable(ServiceError):
     status = 503
     code = "access_unavailable"
     detail = "Nobody can say now who may use this project; please try again in a moment."
@@ -44,14 +44,14 @@ class AccessUnavailable(AccessError):
     advice = 5
 
 
-class AttributionUnproven(AccessError):
+class AttributionUnproven(ServiceError):
     status = 502
     code = "attribution_unproven"
     detail = "The test call was answered, but it is not proved on which project it is booked."
     remedy = "look at `checks`, at the `LANGFUSE_` variables here and in the gateway, at its log"
 
 
-class GatewayError(AccessError):
+class GatewayError(ServiceError):
     """An attempt through the gateway failed; the attributes say what may be tried next."""
 
     retries: int = 0

@@ -12,7 +12,7 @@ PING_SECONDS = 15
 SEND_SECONDS = 30
 
 
-class EventStream(EventSourceResponse):
+class SseResponse(EventSourceResponse):
     """Server-Sent Events to one client, whole events only.
 
     Args:

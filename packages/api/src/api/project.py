@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from api.app_state import grant_of, here_of
+from api.app_state import app_state_of, grant_of
 from api.project_access import Permission
 from chassis.errors import PermissionDenied, ProjectInvalid
 from chassis.http.request_state import caller_of
@@ -16,7 +16,7 @@ IN_OPENAPI: dict[str, Any] = {"type": "string", "pattern": f"^{SAFE_NAME_PATTERN
 
 
 def in_openapi(*, required: bool, more: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-    """The header for the document only: its value is checked here, and answered by 400, not 422.
+    """The header for the document only: its value is checked state, and answered by 400, not 422.
 
     Args:
         more: other headers that the route checks by itself.
@@ -39,7 +39,7 @@ async def open_to(request: Request, permission: Permission, project: ProjectId) 
         AccessUnavailable: nobody can tell now.
     """
     caller = caller_of(request)
-    if not await here_of(request).access.allows(caller, permission, project):
+    if not await app_state_of(request).access.allows(caller, permission, project):
         raise PermissionDenied(f"{caller.key} has no {permission} on {project}")
     return project
 

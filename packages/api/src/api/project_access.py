@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from cachetools import TTLCache
 
 from api.errors import AccessUnavailable
-from chassis.identity.callers import CallerId
+from chassis.identity.callers import Caller
 from chassis.project_id import ProjectId
 
 Permission = Literal["can_execute", "can_read"]
@@ -19,13 +19,13 @@ Permission = Literal["can_execute", "can_read"]
 REMEMBERED_SECONDS = 5.0
 REMEMBERED = 10_000
 
-Asked = tuple[CallerId, Permission, ProjectId]
+Asked = tuple[Caller, Permission, ProjectId]
 
 
 class ProjectAccess(Protocol):
     """Who may do what on which project's account."""
 
-    async def allows(self, caller: CallerId, permission: Permission, project: ProjectId) -> bool:
+    async def allows(self, caller: Caller, permission: Permission, project: ProjectId) -> bool:
         """
         Raises:
             AccessUnavailable: nobody can tell now, and so it is not allowed.
@@ -33,15 +33,15 @@ class ProjectAccess(Protocol):
         ...
 
 
-class EveryProject:
+class AllowAll:
     """Without `OPENFGA_API_URL`: whoever may call at all may name any project."""
 
-    async def allows(self, _: CallerId, __: Permission, ___: ProjectId) -> bool:
+    async def allows(self, _: Caller, __: Permission, ___: ProjectId) -> bool:
         """See `ProjectAccess.allows`."""
         return True
 
 
-class Counted:
+class CountedAccess:
     """Another, with each of its decisions counted.
 
     Args:
@@ -52,7 +52,7 @@ class Counted:
         self._access = access
         self._count = count
 
-    async def allows(self, caller: CallerId, permission: Permission, project: ProjectId) -> bool:
+    async def allows(self, caller: Caller, permission: Permission, project: ProjectId) -> bool:
         """See `ProjectAccess.allows`."""
         try:
             is_allowed = await self._access.allows(caller, permission, project)
@@ -63,7 +63,7 @@ class Counted:
         return is_allowed
 
 
-class Remembered:
+class CachedAccess:
     """Decisions of another, each kept for seconds: so long may it take until a change is noticed.
 
     Args:
@@ -76,7 +76,7 @@ class Remembered:
         self._known: TTLCache[Asked, bool] = TTLCache(REMEMBERED, seconds)
         self._asking: dict[Asked, asyncio.Task[bool]] = {}
 
-    async def allows(self, caller: CallerId, permission: Permission, project: ProjectId) -> bool:
+    async def allows(self, caller: Caller, permission: Permission, project: ProjectId) -> bool:
         """See `ProjectAccess.allows`."""
         asked = caller, permission, project
         if (known := self._known.get(asked)) is not None:

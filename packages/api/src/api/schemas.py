@@ -137,7 +137,7 @@ class Usage(BaseModel):
     total_tokens: int
 
 
-class Attempt(BaseModel):
+class AttemptReport(BaseModel):
     """One line of the receipt: which model was asked, what came of it, how long it took."""
 
     model: str
@@ -186,7 +186,7 @@ class Done(BaseModel):
     solution: str
     request_id: str
     trace_id: str
-    attempts: list[Attempt]
+    attempts: list[AttemptReport]
 
 
 class Completion(Done, AnswerText):
@@ -227,5 +227,5 @@ class Problem(BaseModel):
     request_id: str
     trace_id: str
     retry_after: int | None = None
-    attempts: list[Attempt] | None = None
+    attempts: list[AttemptReport] | None = None
     errors: list[dict[str, Any]] | None = None

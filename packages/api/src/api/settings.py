@@ -40,7 +40,7 @@ from chassis.setting_values import (
     split,
     unless_empty,
 )
-from chassis.settings import loaded
+from chassis.settings import load
 
 GEMINI_THINKING = (
     "gemini-3.5-flash",
@@ -165,7 +165,7 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a variable is missing or senseless; one line for each of them.
     """
-    return loaded(Settings)
+    return load(Settings)
 
 
 def odd_values() -> dict[str, str]:

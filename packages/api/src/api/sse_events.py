@@ -4,7 +4,7 @@ import msgspec
 
 from api.llm.client import Deltas, StreamEvent
 from api.schemas import Done, Meta
-from chassis.errors import AccessError
+from chassis.errors import ServiceError
 from chassis.problems import problem
 from chassis.trace_context import Trace
 
@@ -36,7 +36,7 @@ class EventEncoder:
                 self.ended = True
                 return self.event(b"done", event.model_dump_json().encode())
 
-    def error(self, error: AccessError, trace: Trace) -> bytes:
+    def error(self, error: ServiceError, trace: Trace) -> bytes:
         """The `error` event: the same problem object that a JSON answer would be."""
         self.ended = True
         return self.event(b"error", encode_json(problem(error, trace)))

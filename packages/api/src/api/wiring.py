@@ -4,20 +4,20 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from api.gateway.chat_client import Lane
+from api.gateway.chat_client import ChatClient
 from api.gateway.peer import Gateway
-from api.gateway.wire_client import WireLane
+from api.gateway.wire_client import WireClient
 from api.idempotency.answers import Answers, AnswersInMemory
 from api.langfuse.trace_reader import TraceReader
-from api.project_access import Counted, EveryProject, ProjectAccess, Remembered
+from api.project_access import AllowAll, CachedAccess, CountedAccess, ProjectAccess
 from api.settings import Settings
 from api.tickets.tickets import Tickets, TicketsInMemory
 from chassis.admission import Admission
-from chassis.identity.callers import Anybody, Identity
-from chassis.identity.keycloak import OfRealm
+from chassis.identity.callers import Identity, NoAuth
+from chassis.identity.keycloak import KeycloakIdentity
 
 if TYPE_CHECKING:
-    from api.llm.observers import CallSeen
+    from api.llm.observers import CallRecord
     from api.redis_state.streams import RedisStreams
     from chassis.telemetry.export import SpanExport
 
@@ -61,24 +61,24 @@ async def shared_by_replicas(
 async def identity_of(settings: Settings) -> AsyncGenerator[Identity]:
     """How callers are told, as `AUTH_MODE` says."""
     if settings.auth_mode == "disabled":
-        yield Anybody()
+        yield NoAuth()
         return
-    from chassis.identity.access_tokens import Tokens
-    from chassis.identity.jwks import RealmKeys
+    from chassis.identity.access_tokens import AccessTokens
+    from chassis.identity.jwks import Jwks
 
     issuer, audience = settings.keycloak_issuer_url or "", settings.keycloak_audience or ""
-    async with RealmKeys(settings.jwks_url()) as keys:
-        yield OfRealm(Tokens(keys, issuer, audience))
+    async with Jwks(settings.jwks_url()) as keys:
+        yield KeycloakIdentity(AccessTokens(keys, issuer, audience))
 
 
 @asynccontextmanager
-async def span_exports(settings: Settings) -> "AsyncGenerator[list[SpanExport[CallSeen]]]":
+async def span_exports(settings: Settings) -> "AsyncGenerator[list[SpanExport[CallRecord]]]":
     """Where the spans of calls go: to Langfuse, to a collector, to both or nowhere."""
     endpoint = settings.otel_exporter_otlp_endpoint
     if not (settings.otel_enabled and settings.otel_traces_enabled):
         endpoint = None
     async with AsyncExitStack() as stack:
-        exports: list[SpanExport[CallSeen]] = []
+        exports: list[SpanExport[CallRecord]] = []
         if settings.has_langfuse or endpoint is not None:
             from api.telemetry.receivers import collector, langfuse
 
@@ -95,14 +95,14 @@ async def access_of(
 ) -> AsyncGenerator[ProjectAccess]:
     """Who knows which projects a caller may use; what was asked of them is counted."""
     if settings.openfga_api_url is None:
-        yield EveryProject()
+        yield AllowAll()
         return
     from api.openfga.client import OpenFga
 
     token = settings.openfga_api_token and settings.openfga_api_token.get_secret_value()
     store_id = settings.openfga_store_id or ""
     async with OpenFga(settings.openfga_api_url, store_id, token or None) as openfga:
-        yield Remembered(Counted(openfga, count))
+        yield CachedAccess(CountedAccess(openfga, count))
 
 
 @asynccontextmanager
@@ -120,15 +120,15 @@ async def trace_reader_of(settings: Settings) -> AsyncGenerator[TraceReader | No
         yield reader
 
 
-def lane_of(settings: Settings, gateway: Gateway) -> Lane:
+def lane_of(settings: Settings, gateway: Gateway) -> ChatClient:
     """The lane that `LLM_CLIENT` names; litellm is imported only when it is needed."""
-    wire = WireLane(gateway)
+    wire = WireClient(gateway)
     if settings.llm_client == "wire" and not settings.llm_allow_local_models:
         return wire
-    from api.litellm_client.client import LiteLlmLane
+    from api.litellm_client.client import LitellmClient
     from api.litellm_client.local_models import LocalModels
 
-    litellm_lane = LiteLlmLane(settings.llm_timeout_seconds, gateway.url, gateway.key)
+    litellm_lane = LitellmClient(settings.llm_timeout_seconds, gateway.url, gateway.key)
     through_gateway = wire if settings.llm_client == "wire" else litellm_lane
     return (
         LocalModels(through_gateway, settings.llm_timeout_seconds)

@@ -1,6 +1,6 @@
 """Every failure has one name, one status, one sentence for the caller and its meaning for a retry.
 
-AccessError
+ServiceError
 ├── Unauthenticated, PermissionDenied                                 the caller may not
 ├── ProjectMissing, ProjectInvalid, InvalidRequest, RequestTooLarge   the request is at fault
 ├── IdempotencyKeyReused                                             so is this one
@@ -22,7 +22,7 @@ CLIENT_CLOSED_REQUEST = 499
 """The status, as nginx has it, of what nobody was left to be answered with."""
 
 
-class AccessError(Exception):
+class ServiceError(Exception):
     """A failure that the caller may know about.
 
     Args:
@@ -51,11 +51,11 @@ class AccessError(Exception):
         self.is_logged = False
 
 
-class InternalError(AccessError):
+class InternalError(ServiceError):
     pass
 
 
-class Unauthenticated(AccessError):
+class Unauthenticated(ServiceError):
     status = 401
     code = "unauthenticated"
     detail = "Missing or invalid bearer token; please log in again."
@@ -65,14 +65,14 @@ class Unauthenticated(AccessError):
     )
 
 
-class PermissionDenied(AccessError):
+class PermissionDenied(ServiceError):
     status = 403
     code = "permission_denied"
     detail = "Permission denied: you have no such access to this project."
     remedy = "nothing, or give the caller a role on the project"
 
 
-class ForeignPage(AccessError):
+class ForeignPage(ServiceError):
     status = 403
     code = "foreign_page"
     detail = "A page of another site may not use this service, unless the operator names it."
@@ -82,7 +82,7 @@ class ForeignPage(AccessError):
     )
 
 
-class ProjectMissing(AccessError):
+class ProjectMissing(ServiceError):
     status = 400
     code = "project_missing"
     detail = (
@@ -92,7 +92,7 @@ class ProjectMissing(AccessError):
     remedy = "nothing; the caller has to say its project"
 
 
-class ProjectInvalid(AccessError):
+class ProjectInvalid(ServiceError):
     status = 400
     code = "project_invalid"
     detail = (
@@ -101,35 +101,35 @@ class ProjectInvalid(AccessError):
     remedy = "nothing; the caller has to send one project id"
 
 
-class InvalidRequest(AccessError):
+class InvalidRequest(ServiceError):
     status = 422
     code = "invalid_request"
     detail = "The request is not valid; `errors` says where."
     remedy = "nothing; the caller has to mend the request"
 
 
-class RequestTooLarge(AccessError):
+class RequestTooLarge(ServiceError):
     status = 413
     code = "request_too_large"
     detail = "The request's body is larger than this service takes."
     remedy = "nothing, or raise `MAX_BODY_BYTES`"
 
 
-class NotFound(AccessError):
+class NotFound(ServiceError):
     status = 404
     code = "not_found"
     detail = "There is nothing at this address."
     remedy = "nothing, or look at the ingress: `ROOT_PATH`, the path it strips"
 
 
-class MethodNotAllowed(AccessError):
+class MethodNotAllowed(ServiceError):
     status = 405
     code = "method_not_allowed"
     detail = "This address does not take that method."
     remedy = "nothing; the caller has to use the other method"
 
 
-class Overloaded(AccessError):
+class Overloaded(ServiceError):
     status = 503
     code = "overloaded"
     detail = "Too many calls are under way here; please try again in a moment."
@@ -137,7 +137,7 @@ class Overloaded(AccessError):
     advice = 1
 
 
-class Draining(AccessError):
+class Draining(ServiceError):
     status = 503
     code = "draining"
     detail = "This instance is shutting down; please try again, another one will answer."
@@ -145,7 +145,7 @@ class Draining(AccessError):
     advice = 1
 
 
-class IdentityUnavailable(AccessError):
+class IdentityUnavailable(ServiceError):
     status = 503
     code = "identity_unavailable"
     detail = "Nobody can say now who is calling; please try again in a moment."

@@ -13,18 +13,18 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from chassis.errors import (
-    AccessError,
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
     RequestTooLarge,
+    ServiceError,
     Unauthenticated,
 )
 from chassis.logs import log
 from chassis.trace_context import Trace
 
-BY_STATUS: dict[int, type[AccessError]] = {
+BY_STATUS: dict[int, type[ServiceError]] = {
     HTTPStatus.BAD_REQUEST: InvalidRequest,
     HTTPStatus.NOT_FOUND: NotFound,
     HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed,
@@ -35,7 +35,7 @@ LONGEST_NAME = 100
 """In `errors` of a 422, which else is as large as the body at fault, or ten times as large."""
 
 
-def problem(error: AccessError, trace: Trace) -> dict[str, Any]:
+def problem(error: ServiceError, trace: Trace) -> dict[str, Any]:
     """The problem object of this error, the same for a JSON answer and an `error` event."""
     body: dict[str, Any] = {
         "type": f"urn:problem:{error.code}",
@@ -52,7 +52,7 @@ def problem(error: AccessError, trace: Trace) -> dict[str, Any]:
     return body | error.extra
 
 
-def problem_response(error: AccessError, trace: Trace) -> Response:
+def problem_response(error: ServiceError, trace: Trace) -> Response:
     """The problem as an answer, with `Retry-After` where it applies."""
     body = problem(error, trace)
     headers: dict[str, str] = {}
@@ -78,9 +78,9 @@ def server_timing(*, wait_ms: int, gateway_ms: int) -> str:
     return f"gateway;dur={gateway_ms}, wait;dur={wait_ms}"
 
 
-def translate(error: Exception) -> AccessError:
+def translate(error: Exception) -> ServiceError:
     """Our name for an exception of the framework; none of its text goes out."""
-    if isinstance(error, AccessError):
+    if isinstance(error, ServiceError):
         return error
     if isinstance(error, RequestValidationError):
         invalid = InvalidRequest("the request does not fit its schema")
@@ -112,11 +112,11 @@ async def handle(request: Request, error: Exception) -> Response:
     return response
 
 
-def refusal(error: AccessError, scope: Scope) -> Response:
+def refusal(error: ServiceError, scope: Scope) -> Response:
     """The problem as an answer; logged and counted here where it is not that of a call."""
     trace: Trace = scope["state"]["trace"]
     if not error.is_logged:
-        scope["state"]["parts"].metrics.refused(error.code)
+        scope["state"]["count_refusal"](error.code)
         write = log.warning if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.info
         write(
             "request_refused",

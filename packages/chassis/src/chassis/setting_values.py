@@ -1,4 +1,4 @@
-"""Types of values that any service's environment has; each check says in a few words what is wrong."""
+"""Checks of values that any service has; each says in a few words what is wrong."""
 
 import re
 from urllib.parse import unquote

@@ -21,7 +21,7 @@ class SettingsError(Exception):
         self.lines = lines
 
 
-def loaded(kind: type[S]) -> S:
+def load(kind: type[S]) -> S:
     """The settings of this process's environment.
 
     Raises:
@@ -41,7 +41,7 @@ def line(problem: ErrorDetails) -> str:
     return reason if reason.startswith("LLM_GATEWAY_API_KEY:") else f"{name}: {reason}"
 
 
-def refuse(program: str, lines: Sequence[str]) -> int:
+def refuse_to_start(program: str, lines: Sequence[str]) -> int:
     """Says these lines; returns the exit code."""
     for each in lines:
         say(program, each)

@@ -41,7 +41,7 @@ class Trace:
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
 
-class Share:
+class TraceShare:
     """A share of the traces; decided by the trace id, so that all services that see it decide
     alike (OpenTelemetry's `TraceIdRatioBased`).
 

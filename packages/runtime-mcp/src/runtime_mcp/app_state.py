@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from chassis.telemetry.export import SpanExport
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class AppState:
     """The parts that all requests share.
 
     Attributes:
@@ -36,7 +36,8 @@ class Parts:
     exports: "Sequence[SpanExport[ToolCallSeen]]"
 
 
-class State(TypedDict):
+class LifespanState(TypedDict):
     """What the lifespan yields; around each request there are its `trace` and its `caller`, too."""
 
-    parts: Parts
+    app: AppState
+    count_refusal: "Callable[[str], None]"

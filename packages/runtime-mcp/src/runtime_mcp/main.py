@@ -11,12 +11,13 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from chassis.errors import AccessError
+from chassis.errors import ServiceError
 from chassis.http.request_context import RequestContext
+from chassis.identity.guard import Guard
 from chassis.problems import handle
 from chassis.redaction import keep_out_all
-from runtime_mcp.agents.guard import Door
-from runtime_mcp.app_state import State
+from runtime_mcp.agents.guard import PUBLIC, authenticate
+from runtime_mcp.app_state import LifespanState
 from runtime_mcp.routes import audit as audit_routes
 from runtime_mcp.routes import health
 from runtime_mcp.settings import Settings
@@ -45,9 +46,9 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(Door)
+    app.add_middleware(Guard, authenticate=authenticate, public=PUBLIC)
     app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
-    for kind in (AccessError, HTTPException, RequestValidationError):
+    for kind in (ServiceError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
     # A GET would be a stream of nothing that is held open: the gateway says nothing of its own.
     app.router.routes.append(Route("/mcp", StreamableHTTPASGIApp(mcp), methods=["POST"]))
@@ -69,14 +70,14 @@ def from_where(settings: Settings) -> TransportSecuritySettings:
 
 def lifespan_of(
     settings: Settings, mcp: StreamableHTTPSessionManager, release: str
-) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+) -> Callable[[FastAPI], AbstractAsyncContextManager[LifespanState]]:
     """The lifespan that makes what the requests share, and takes it down again."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[LifespanState]:
         async with AsyncExitStack() as stack:
-            parts = await stack.enter_async_context(parts_of(settings, release))
+            state = await stack.enter_async_context(parts_of(settings, release))
             await stack.enter_async_context(mcp.run())
-            yield State(parts=parts)
+            yield LifespanState(app=state, count_refusal=state.metrics.refused)
 
     return lifespan

@@ -27,7 +27,7 @@ from chassis.setting_values import (
     set_with_keycloak,
     unless_empty,
 )
-from chassis.settings import loaded
+from chassis.settings import load
 from runtime_mcp.agents.agent import parse_keys
 from runtime_mcp.allowlist import allowlist
 from runtime_mcp.audit.database import engine_of
@@ -154,4 +154,4 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a variable is missing or senseless; one line for each of them.
     """
-    return loaded(Settings)
+    return load(Settings)

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from chassis.identity.access_tokens import Tokens
-from chassis.identity.jwks import RealmKeys
+from chassis.identity.access_tokens import AccessTokens
+from chassis.identity.jwks import Jwks
 from chassis.watched_file import WatchedFile
 from runtime_mcp.agents.agent import (
     AgentKeys,
@@ -17,7 +17,7 @@ from runtime_mcp.agents.agent import (
     parse_keys,
 )
 from runtime_mcp.allowlist import allowlist
-from runtime_mcp.app_state import Parts
+from runtime_mcp.app_state import AppState
 from runtime_mcp.audit.log import AuditLog
 from runtime_mcp.metrics import Metrics
 from runtime_mcp.settings import Settings, environment
@@ -30,7 +30,7 @@ from runtime_mcp.upstreams.upstreams import Upstreams
 
 
 @asynccontextmanager
-async def parts_of(settings: Settings, version: str) -> AsyncGenerator[Parts]:
+async def parts_of(settings: Settings, version: str) -> AsyncGenerator[AppState]:
     """The parts that all requests share.
 
     Args:
@@ -66,7 +66,7 @@ async def parts_of(settings: Settings, version: str) -> AsyncGenerator[Parts]:
         )
         metrics = Metrics(version)
         export = await enter(spans_of_calls(settings))
-        yield Parts(
+        yield AppState(
             settings=settings,
             agents=await enter(agents_of(settings, keys)),
             calls=Calls(
@@ -100,5 +100,5 @@ async def agents_of(
         yield AgentKeys(lambda: keys.now)
     else:
         issuer, audience = settings.keycloak_issuer_url or "", settings.keycloak_audience or ""
-        async with RealmKeys(settings.jwks_url()) as realm:
-            yield AgentsOfRealm(Tokens(realm, issuer, audience))
+        async with Jwks(settings.jwks_url()) as realm:
+            yield AgentsOfRealm(AccessTokens(realm, issuer, audience))

@@ -1,6 +1,6 @@
 """What one attempt is: asked once, answered whole or streamed, or failed with one of our errors.
 
-Both lanes implement `Lane` and pass the same contract tests. A lane never retries, never falls
+Both lanes implement `ChatClient` and pass the same contract tests. A lane never retries, never falls
 back and never decides what to tell the caller.
 """
 
@@ -17,7 +17,7 @@ class Message(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ChatRequest:
     """One attempt's question.
 
     Attributes:
@@ -59,23 +59,23 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ChatAnswer:
     text: str
     ending: Ending
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ChatRead:
     """What one network read brought: pieces of text, perhaps none, and at the last the ending."""
 
     texts: list[str]
     ending: Ending | None = None
 
 
-class Lane(Protocol):
+class ChatClient(Protocol):
     """One attempt through the gateway."""
 
-    async def complete(self, call: Call) -> Reply:
+    async def complete(self, call: ChatRequest) -> ChatAnswer:
         """The whole answer.
 
         Raises:
@@ -83,7 +83,7 @@ class Lane(Protocol):
         """
         ...
 
-    def stream(self, call: Call) -> AsyncGenerator[Read]:
+    def stream(self, call: ChatRequest) -> AsyncGenerator[ChatRead]:
         """The answer as it comes; the first read may be empty and says that the gateway answers.
 
         The last read, and only it, has an ending. Closing the generator closes the gateway call.

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from api.errors import UpstreamFailed
-from api.gateway.chat_client import Call, Ending, Read, Reply, TokenUsage
-from api.gateway.error_table import NOT_JSON, GatewayProblem, error_of_answer, upstream_calls
+from api.gateway.chat_client import ChatAnswer, ChatRead, ChatRequest, Ending, TokenUsage
+from api.gateway.error_table import NOT_JSON, ErrorObject, error_of_answer, upstream_calls
 from api.gateway.sse import EventDecoder
 from api.gateway.token_usage import NO_USAGE, WireUsage, known_cost, usage_of
 
@@ -29,7 +29,7 @@ class WholeChoice(msgspec.Struct):
 class WholeAnswer(msgspec.Struct):
     choices: list[WholeChoice] = []
     usage: msgspec.Raw = NO_USAGE
-    error: GatewayProblem | None = None
+    error: ErrorObject | None = None
 
 
 class ChunkChoice(msgspec.Struct):
@@ -40,14 +40,14 @@ class ChunkChoice(msgspec.Struct):
 class Chunk(msgspec.Struct):
     choices: list[ChunkChoice] = []
     usage: msgspec.Raw = NO_USAGE
-    error: GatewayProblem | None = None
+    error: ErrorObject | None = None
 
 
 WHOLE = msgspec.json.Decoder(WholeAnswer)
 CHUNK = msgspec.json.Decoder(Chunk)
 
 
-def request_fields(call: Call) -> dict[str, Any]:
+def request_fields(call: ChatRequest) -> dict[str, Any]:
     """What every request says, whole or streamed, to a model with or without a gateway."""
     fields: dict[str, Any] = {"messages": call.messages, "max_tokens": call.max_tokens}
     if call.temperature is not None:
@@ -55,7 +55,7 @@ def request_fields(call: Call) -> dict[str, Any]:
     return fields
 
 
-def gateway_fields(call: Call) -> dict[str, Any]:
+def gateway_fields(call: ChatRequest) -> dict[str, Any]:
     """What is said to the gateway alone: metadata made for this request, and LiteLLM's switch."""
     fields: dict[str, Any] = {"metadata": call.attribution.metadata()}
     if not call.gateway_falls_back:
@@ -86,7 +86,7 @@ def ending_of(
     )
 
 
-def decode_reply(body: bytes, headers: Mapping[str, str]) -> Reply:
+def decode_reply(body: bytes, headers: Mapping[str, str]) -> ChatAnswer:
     """The answer in a 200's body.
 
     Raises:
@@ -106,11 +106,11 @@ def decode_reply(body: bytes, headers: Mapping[str, str]) -> Reply:
     tokens = usage.tokens() if usage else None
     ending = ending_of(choice.finish_reason, tokens, cost, headers)
     text = choice.message.content if choice.message else None
-    return Reply(text or "", ending)
+    return ChatAnswer(text or "", ending)
 
 
 class StreamDecoder:
-    """One stream's bytes to reads: a parse for each chunk, a `Read` for each network read."""
+    """One stream's bytes to reads: a parse for each chunk, a `ChatRead` for each network read."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._events = EventDecoder()
@@ -124,7 +124,7 @@ class StreamDecoder:
         """Whether a chunk said how the answer finished; only its usage may be missing then."""
         return self._finish_reason is not None
 
-    def feed(self, read: bytes) -> Read | None:
+    def feed(self, read: bytes) -> ChatRead | None:
         """What this read brought; None when it completed no event.
 
         Raises:
@@ -136,10 +136,10 @@ class StreamDecoder:
         texts: list[str] = []
         for event in events:
             if event == DONE:
-                return Read(texts, self.ending())
+                return ChatRead(texts, self.ending())
             if event != self._final:
                 self._take(event, texts)
-        return Read(texts)
+        return ChatRead(texts)
 
     def _take(self, event: bytes, texts: list[str]) -> None:
         try:

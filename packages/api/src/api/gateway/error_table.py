@@ -42,7 +42,7 @@ NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the JSON it was told to expect."""
 
 
-class GatewayProblem(msgspec.Struct):
+class ErrorObject(msgspec.Struct):
     """The `error` object of an answer or of a chunk, as far as we read it."""
 
     message: str | None = None
@@ -51,7 +51,7 @@ class GatewayProblem(msgspec.Struct):
 
 
 class ErrorBody(msgspec.Struct):
-    error: GatewayProblem
+    error: ErrorObject
 
 
 def error_of_body(status: int, body: bytes, headers: Mapping[str, str]) -> GatewayError:
@@ -64,7 +64,7 @@ def error_of_body(status: int, body: bytes, headers: Mapping[str, str]) -> Gatew
 
 
 def error_of_answer(
-    status: int, problem: GatewayProblem | None, headers: Mapping[str, str]
+    status: int, problem: ErrorObject | None, headers: Mapping[str, str]
 ) -> GatewayError:
     """The one error of ours that a gateway's answer stands for.
 

@@ -1,8 +1,8 @@
 """The gateway as an HTTP peer: where it is, the key it wants, whether it is ready."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Collection, Generator
+from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +12,15 @@ import msgspec
 from api.errors import GatewayError, GatewayTimeout, GatewayUnavailable, UpstreamFailed
 from api.gateway.error_table import NOT_JSON, counted, error_of_body
 from api.gateway.key import GatewayKey
-from chassis.http.client_body import read_whole
+from chassis.http.client_body import (
+    BodyCut,
+    BodyError,
+    BodyTooLarge,
+    DeadlineOver,
+    loop_time,
+    read_whole,
+    until,
+)
 
 CONNECT_SECONDS = 5.0
 READINESS_SECONDS = 2.0
@@ -85,16 +93,21 @@ class Gateway:
         with self.key.in_use() as key:
             headers["Authorization"] = f"Bearer {key}"
             try:
-                async with until(deadline):
-                    response = await self._session.request(
-                        method, self.url + path, data=body, headers=headers, allow_redirects=False
-                    )
+                with gateway_errors():
+                    async with until(deadline):
+                        response = await self._session.request(
+                            method,
+                            self.url + path,
+                            data=body,
+                            headers=headers,
+                            allow_redirects=False,
+                        )
             except (aiohttp.ClientError, OSError) as error:
                 raise GatewayUnavailable(f"{type(error).__name__}: {error}"[:300]) from None
             try:
-                if response.status != 200 and response.status not in also:
-                    raise await error_of_response(response, deadline)
-                with counted(response.headers):
+                with counted(response.headers), gateway_errors():
+                    if response.status != 200 and response.status not in also:
+                        raise await error_of_response(response, deadline)
                     yield response
             finally:
                 response.close()
@@ -143,27 +156,22 @@ async def error_of_response(response: aiohttp.ClientResponse, deadline: float) -
     """The error of another status than 200; when its body was cut, the status says enough."""
     try:
         body = await read_whole(response, deadline)
-    except UpstreamFailed:
+    except (BodyCut, BodyTooLarge):
         body = b""
     return error_of_body(response.status, body, response.headers)
 
 
-@asynccontextmanager
-async def until(deadline: float) -> AsyncGenerator[None]:
-    """Bounds what is done in the block by a deadline in the loop's time.
+@contextmanager
+def gateway_errors() -> Generator[None]:
+    """A body that cannot be read in the block is an error of the gateway.
 
     Raises:
         GatewayTimeout: the deadline is over.
+        UpstreamFailed: the answer was cut, or is too large.
     """
     try:
-        async with asyncio.timeout_at(deadline) as timeout:
-            yield
-    except TimeoutError:
-        if timeout.expired():
-            raise GatewayTimeout("the deadline is over") from None
-        raise
-
-
-def loop_time() -> float:
-    """The running loop's clock, in seconds; deadlines are in it."""
-    return asyncio.get_running_loop().time()
+        yield
+    except DeadlineOver as error:
+        raise GatewayTimeout(str(error)) from None
+    except BodyError as error:
+        raise UpstreamFailed(str(error)) from None

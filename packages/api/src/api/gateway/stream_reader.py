@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 from api.errors import GatewayTimeout, UpstreamFailed
-from api.gateway.chat_client import Read
+from api.gateway.chat_client import ChatRead
 from api.gateway.chat_format import StreamDecoder
+from chassis.http.client_body import BodyError
 
 USAGE_SECONDS = 2.0
 """How long a finished answer is held back for its usage."""
@@ -17,16 +18,18 @@ USAGE_SECONDS = 2.0
 
 async def reads_of_bytes(
     next_read: Callable[[float], Awaitable[bytes]], headers: Mapping[str, str], deadline: float
-) -> AsyncGenerator[Read]:
+) -> AsyncGenerator[ChatRead]:
     """The reads of a stream, the last one with its ending.
 
     Args:
-        next_read: gives what comes until a time, nothing at the end; raises a GatewayError.
+        next_read: gives what comes until a time, nothing at the end; raises a GatewayError or a
+            BodyError.
         headers: of the gateway's answer, names in lower case.
         deadline: in the running loop's time.
 
     Raises:
         GatewayError: the gateway reports one, or the stream was cut.
+        BodyError: as `next_read` does.
     """
     decoder = StreamDecoder(headers)
     now = asyncio.get_running_loop().time
@@ -37,11 +40,11 @@ async def reads_of_bytes(
             raise GatewayTimeout("the deadline is over")
         try:
             read = await next_read(deadline)
-        except (UpstreamFailed, GatewayTimeout):
+        except (BodyError, UpstreamFailed, GatewayTimeout):
             if not was_finished:
                 raise
             read = b""
-        brought = decoder.feed(read) if read else Read([], decoder.ending())
+        brought = decoder.feed(read) if read else ChatRead([], decoder.ending())
         if brought is not None:
             yield brought
             if brought.ending is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from api.gateway.chat_client import Call, Read, Reply
+from api.gateway.chat_client import ChatAnswer, ChatRead, ChatRequest
 from api.gateway.chat_format import decode_reply, gateway_fields, request_fields
 from api.gateway.peer import Gateway
 from api.gateway.stream_reader import reads_of_bytes
@@ -19,7 +19,7 @@ PATH = "/chat/completions"
 DRAIN_SECONDS = 0.05
 
 
-class WireLane:
+class WireClient:
     """The lane that speaks to the gateway itself."""
 
     def __init__(self, gateway: Gateway) -> None:
@@ -28,13 +28,13 @@ class WireLane:
     async def warm_up(self) -> None:
         """Nothing to load."""
 
-    async def complete(self, call: Call) -> Reply:
-        """See `Lane.complete`."""
+    async def complete(self, call: ChatRequest) -> ChatAnswer:
+        """See `ChatClient.complete`."""
         async with self._request(call, encode(call)) as response:
             return decode_reply(await read_whole(response, call.deadline), response.headers)
 
-    async def stream(self, call: Call) -> AsyncGenerator[Read]:
-        """See `Lane.stream`."""
+    async def stream(self, call: ChatRequest) -> AsyncGenerator[ChatRead]:
+        """See `ChatClient.stream`."""
         body = encode(call, stream=True, stream_options={"include_usage": True})
         async with self._request(call, body) as response:
             next_of = partial(next_read, response)
@@ -44,7 +44,7 @@ class WireLane:
             await drain(response)
 
     def _request(
-        self, call: Call, body: bytes
+        self, call: ChatRequest, body: bytes
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         return self._gateway.request(
             "POST", PATH, deadline=call.deadline, body=body, traceparent=call.traceparent
@@ -59,7 +59,7 @@ async def drain(response: aiohttp.ClientResponse) -> None:
                 pass
 
 
-def encode(call: Call, **more: Any) -> bytes:
+def encode(call: ChatRequest, **more: Any) -> bytes:
     """The body of the request, with the bare alias."""
     return msgspec.json.encode(
         {"model": call.alias} | gateway_fields(call) | request_fields(call) | more

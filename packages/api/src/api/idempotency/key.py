@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from api.schemas import IDEMPOTENCY_KEY, CompletionRequest
 from chassis.errors import InvalidRequest
-from chassis.identity.callers import CallerId
+from chassis.identity.callers import Caller
 from chassis.project_id import ProjectId
 
 HEADER = "Idempotency-Key"
@@ -45,7 +45,7 @@ class CallKey:
 
 
 def call_key(
-    route: str, project: ProjectId, caller: CallerId, body: CompletionRequest, given: str | None
+    route: str, project: ProjectId, caller: Caller, body: CompletionRequest, given: str | None
 ) -> CallKey:
     """
     Args:

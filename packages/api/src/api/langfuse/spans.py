@@ -11,7 +11,7 @@ from functools import lru_cache
 import msgspec
 
 from api.errors import BudgetExhausted, GatewayKeyRejected, GatewayUnavailable, ModelNotAllowed
-from api.llm.observers import AttemptSeen, CallSeen
+from api.llm.observers import Attempt, CallRecord
 from api.telemetry.spans import name_of, span_of_attempt, span_of_call
 from chassis.redaction import redacted
 from chassis.telemetry.spans import CLIENT, MOULDS, SERVER, NewSpan, Value, mould
@@ -33,14 +33,14 @@ class LangfuseSpans:
         self._content = content
         self.wants_text = generations and content
 
-    def __call__(self, call: CallSeen, new: NewSpan) -> None:
+    def __call__(self, call: CallRecord, new: NewSpan) -> None:
         """Makes the spans of a call that is over."""
         self._call(call, new)
         if self._generations:
             for attempt in filter(reached, call.attempts):
                 self._generation(call, attempt, new)
 
-    def _call(self, call: CallSeen, new: NewSpan) -> None:
+    def _call(self, call: CallRecord, new: NewSpan) -> None:
         attribution = call.question.attribution
         why = self._why(call.outcome, call.reason) if call.status >= 400 else None
         span_of_call(
@@ -63,7 +63,7 @@ class LangfuseSpans:
             },
         )
 
-    def _generation(self, call: CallSeen, attempt: AttemptSeen, new: NewSpan) -> None:
+    def _generation(self, call: CallRecord, attempt: Attempt, new: NewSpan) -> None:
         asked, ending = attempt.call, attempt.ending
         assert asked is not None, "a skipped model was not asked"  # noqa: S101
         attribution = call.question.attribution
@@ -104,7 +104,7 @@ class LangfuseSpans:
         return redacted(reason) if self._content and reason else outcome
 
 
-def reached(attempt: AttemptSeen) -> bool:
+def reached(attempt: Attempt) -> bool:
     """Whether it may have got to a provider: not where the gateway refused, or was not there."""
     return attempt.call is not None and attempt.outcome not in REFUSED
 
@@ -167,7 +167,7 @@ def of_trace(name: str, project: str, solution: str) -> dict[str, Value | None]:
     }
 
 
-def usage_of(attempt: AttemptSeen) -> dict[str, int] | None:
+def usage_of(attempt: Attempt) -> dict[str, int] | None:
     """The provider's count or, where an answer was broken off, what came of it so far."""
     if attempt.ending is not None and (usage := attempt.ending.usage) is not None:
         counted = {"input": usage.input_tokens, "output": usage.output_tokens}
@@ -176,12 +176,12 @@ def usage_of(attempt: AttemptSeen) -> dict[str, int] | None:
     return {"output": attempt.pieces} if is_estimated(attempt) else None
 
 
-def is_estimated(attempt: AttemptSeen) -> bool:
+def is_estimated(attempt: Attempt) -> bool:
     """Whether the tokens are not counted by the provider but are the pieces that came here."""
     return attempt.pieces > 0 and (attempt.ending is None or attempt.ending.usage is None)
 
 
-def moment(call: CallSeen, seconds: float | None) -> str | None:
+def moment(call: CallRecord, seconds: float | None) -> str | None:
     """ISO 8601, as Langfuse takes it."""
     if seconds is None:
         return None

@@ -12,9 +12,7 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
-from api.gateway.peer import loop_time
-from chassis.errors import AccessError
-from chassis.http.client_body import read_whole
+from chassis.http.client_body import BodyError, loop_time, read_whole
 
 ARRIVAL_SECONDS = 10.0
 PAUSE_SECONDS = 0.25
@@ -149,7 +147,7 @@ class TraceReader:
             raise TraceUnknown(f"Langfuse has not answered in {ANSWER_SECONDS:g} s") from None
         except (aiohttp.ClientError, OSError):
             raise TraceUnknown("Langfuse cannot be reached") from None
-        except AccessError:
+        except BodyError:
             raise TraceUnknown("Langfuse's answer was cut, or is too long") from None
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from api.errors import UpstreamFailed
-from api.gateway.chat_client import Ending, Read, Reply, TokenUsage
+from api.gateway.chat_client import ChatAnswer, ChatRead, Ending, TokenUsage
 from api.gateway.chat_format import ending_of
 from api.gateway.token_usage import tokens_of
 from api.litellm_client.errors import our_errors
@@ -26,7 +26,7 @@ def next_of(reads: AsyncIterator[bytes]) -> Callable[[float], Awaitable[bytes]]:
     return next_read
 
 
-async def reads_of_chunks(wrapper: Any, deadline: float) -> AsyncGenerator[Read]:
+async def reads_of_chunks(wrapper: Any, deadline: float) -> AsyncGenerator[ChatRead]:
     """The slow way, for what is not the OpenAI wire: litellm's own chunks."""
     finish_reason, usage = None, None
     while True:
@@ -38,11 +38,11 @@ async def reads_of_chunks(wrapper: Any, deadline: float) -> AsyncGenerator[Read]
         choices = chunk.choices
         finish_reason = (choices and choices[0].finish_reason) or finish_reason
         text = choices and choices[0].delta.content
-        yield Read([text] if text else [])
-    yield Read([], ending_of_objects(finish_reason, usage))
+        yield ChatRead([text] if text else [])
+    yield ChatRead([], ending_of_objects(finish_reason, usage))
 
 
-def reply_of_object(response: Any) -> Reply:
+def reply_of_object(response: Any) -> ChatAnswer:
     """The slow way for a whole answer.
 
     Raises:
@@ -52,7 +52,7 @@ def reply_of_object(response: Any) -> Reply:
         raise UpstreamFailed("a completion without choices")
     choice = response.choices[0]
     ending = ending_of_objects(choice.finish_reason, getattr(response, "usage", None))
-    return Reply(choice.message.content or "", ending)
+    return ChatAnswer(choice.message.content or "", ending)
 
 
 def ending_of_objects(finish_reason: str | None, usage: Any) -> Ending:

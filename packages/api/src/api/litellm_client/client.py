@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 
 from api.errors import GatewayError, ModelNotAllowed
-from api.gateway.chat_client import Call, Read, Reply
+from api.gateway.chat_client import ChatAnswer, ChatRead, ChatRequest
 from api.gateway.chat_format import gateway_fields, request_fields
 from api.gateway.error_table import counted
 from api.gateway.key import GatewayKey
@@ -60,7 +60,7 @@ def is_chat_model(alias: str) -> bool:
     return bool(chosen.get("mode") != "responses")
 
 
-class LiteLlmLane:
+class LitellmClient:
     """The lane that leaves the wire to litellm.
 
     Args:
@@ -83,8 +83,8 @@ class LiteLlmLane:
             await asyncio.to_thread(load_litellm)
             self._warm = True
 
-    async def complete(self, call: Call) -> Reply:
-        """See `Lane.complete`."""
+    async def complete(self, call: ChatRequest) -> ChatAnswer:
+        """See `ChatClient.complete`."""
         with keeping() as kept:
             try:
                 answer = await self._ask(call)
@@ -96,8 +96,8 @@ class LiteLlmLane:
                 return reply
             return kept.reply() or reply_of_object(answer)
 
-    async def stream(self, call: Call) -> AsyncGenerator[Read]:
-        """See `Lane.stream`."""
+    async def stream(self, call: ChatRequest) -> AsyncGenerator[ChatRead]:
+        """See `ChatClient.stream`."""
         wrapper = await self._ask(call, stream=True, stream_options={"include_usage": True})
         async with aclosing(wrapper):
             raw = raw_response(wrapper)
@@ -110,7 +110,7 @@ class LiteLlmLane:
                     async for read in reads:
                         yield read
 
-    async def _ask(self, call: Call, **more: Any) -> Any:
+    async def _ask(self, call: ChatRequest, **more: Any) -> Any:
         if self._url is None or self._key is None:
             return await self._call(call, more | {"model": call.alias})
         await self.warm_up()
@@ -127,7 +127,7 @@ class LiteLlmLane:
         with self._key.in_use() as key:
             return await self._call(call, more | fields | {"api_key": key})
 
-    async def _call(self, call: Call, fields: dict[str, Any]) -> Any:
+    async def _call(self, call: ChatRequest, fields: dict[str, Any]) -> Any:
         async with our_errors(call.deadline):
             await self.warm_up()
             return await load_litellm().acompletion(

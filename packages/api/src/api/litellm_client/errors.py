@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from api.errors import GatewayError, GatewayTimeout, GatewayUnavailable, UpstreamFailed
-from api.gateway.error_table import GatewayProblem, error_of_answer
-from api.gateway.peer import until
+from api.gateway.error_table import ErrorObject, error_of_answer
+from api.gateway.peer import gateway_errors
+from chassis.http.client_body import until
 
 CONNECT_TIMEOUTS = {"httpx.ConnectTimeout", "aiohttp.ConnectionTimeoutError"}
 TIMEOUTS = {"APITimeoutError", "TimeoutException", "TimeoutError"}
@@ -38,7 +39,7 @@ def error_of_exception(error: Exception) -> GatewayError:
         return GatewayUnavailable(reason)
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= 400:
-        answered = None if headers else GatewayProblem(message=str(error))
+        answered = None if headers else ErrorObject(message=str(error))
         return error_of_answer(status, answered, headers)
     return UpstreamFailed(reason)
 
@@ -47,8 +48,9 @@ def error_of_exception(error: Exception) -> GatewayError:
 async def our_errors(deadline: float) -> AsyncGenerator[None]:
     """Bounds the block by the deadline; whatever litellm raises becomes one of our errors."""
     try:
-        async with until(deadline):
-            yield
+        with gateway_errors():
+            async with until(deadline):
+                yield
     except Exception as error:  # noqa: BLE001 -- litellm raises a bare Exception too
         raise error_of_exception(error) from None
 
@@ -65,11 +67,11 @@ def headers_of(link: BaseException) -> dict[str, str]:
     return {str(name).lower(): str(value) for name, value in dict(headers or {}).items()}
 
 
-def problem_of(body: dict[str, Any]) -> GatewayProblem:
+def problem_of(body: dict[str, Any]) -> ErrorObject:
     inner = body.get("error", body)
     fields = inner if isinstance(inner, dict) else {}
     message, kind, code = (fields.get(name) for name in ("message", "type", "code"))
-    return GatewayProblem(
+    return ErrorObject(
         message=None if message is None else str(message),
         type=None if kind is None else str(kind),
         code=None if code is None else str(code),

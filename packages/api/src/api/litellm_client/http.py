@@ -13,10 +13,10 @@ from math import inf
 import httpx
 
 from api.errors import UpstreamFailed
-from api.gateway.chat_client import Reply
+from api.gateway.chat_client import ChatAnswer
 from api.gateway.chat_format import decode_reply
 from api.gateway.error_table import counted
-from chassis.http.client_body import MAX_ANSWER_BYTES
+from chassis.http.client_body import MAX_BYTES
 
 EVENT_STREAM = "text/event-stream"
 
@@ -32,7 +32,7 @@ class Kept:
         """Those of the answer, names in lower case; none when there was none."""
         return {} if self.response is None else self.response.headers
 
-    def reply(self) -> Reply | None:
+    def reply(self) -> ChatAnswer | None:
         """What the gateway answered; None when it did not, or not with a 200.
 
         Raises:
@@ -71,7 +71,7 @@ async def keep(response: httpx.Response) -> None:
     if (kept := KEPT.get()) is not None:
         kept.response = response
     kind = response.headers.get("Content-Type", "")
-    limit = inf if kind.startswith(EVENT_STREAM) else MAX_ANSWER_BYTES
+    limit = inf if kind.startswith(EVENT_STREAM) else MAX_BYTES
     if isinstance(response.stream, httpx.AsyncByteStream):
         response.stream = GuardedBody(response.stream, limit)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncGenerator
 
-from api.gateway.chat_client import Call, Lane, Read, Reply
-from api.litellm_client.client import LiteLlmLane
+from api.gateway.chat_client import ChatAnswer, ChatClient, ChatRead, ChatRequest
+from api.litellm_client.client import LitellmClient
 
 LOCAL_PREFIXES = ("ollama/", "ollama_chat/")
 
@@ -16,22 +16,22 @@ class LocalModels:
         timeout: for one call of a local model, in seconds.
     """
 
-    def __init__(self, through_gateway: Lane, timeout: float) -> None:
+    def __init__(self, through_gateway: ChatClient, timeout: float) -> None:
         self._through_gateway = through_gateway
-        self._local = LiteLlmLane(timeout)
+        self._local = LitellmClient(timeout)
 
-    def _lane(self, call: Call) -> Lane:
+    def _lane(self, call: ChatRequest) -> ChatClient:
         return self._local if call.alias.startswith(LOCAL_PREFIXES) else self._through_gateway
 
     async def warm_up(self) -> None:
-        """See `Lane.warm_up`."""
+        """See `ChatClient.warm_up`."""
         await self._through_gateway.warm_up()
         await self._local.warm_up()
 
-    async def complete(self, call: Call) -> Reply:
-        """See `Lane.complete`."""
+    async def complete(self, call: ChatRequest) -> ChatAnswer:
+        """See `ChatClient.complete`."""
         return await self._lane(call).complete(call)
 
-    def stream(self, call: Call) -> AsyncGenerator[Read]:
-        """See `Lane.stream`."""
+    def stream(self, call: ChatRequest) -> AsyncGenerator[ChatRead]:
+        """See `ChatClient.stream`."""
         return self._lane(call).stream(call)

@@ -4,11 +4,11 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from api.gateway.chat_client import Call, Ending
+from api.gateway.chat_client import ChatRequest, Ending
 from api.llm.attempts import Attempts, Bounds, attempts_of
-from api.llm.call import Question
+from api.llm.call import Call
 from api.llm.call_log import CallLine, call_log
-from api.llm.observers import CallSeen, Watcher, watched
+from api.llm.observers import CallObserver, CallRecord, watched
 from api.llm.one_attempt import OneAttempt
 from api.llm.thinking import together, with_more_room, would_help
 from api.settings import Settings
@@ -27,22 +27,22 @@ class Answering:
 
     def __init__(
         self,
-        question: Question,
+        question: Call,
         attempts: Attempts,
         line: CallLine,
         settings: Settings,
-        seen: CallSeen,
+        seen: CallRecord,
     ) -> None:
         self.attempts = attempts
         self._seen = seen
         self._question = question
         self._line = line
         self._settings = settings
-        self._empty: tuple[Call, Ending] | None = None
+        self._empty: tuple[ChatRequest, Ending] | None = None
         self.ending: Ending | None = None
         """How the answer that is given ended."""
 
-    def call(self, attempt: OneAttempt) -> Call:
+    def call(self, attempt: OneAttempt) -> ChatRequest:
         """What this attempt asks."""
         if self._empty is not None:
             call = with_more_room(self._empty[0])
@@ -55,7 +55,7 @@ class Answering:
         return call
 
     def answered(
-        self, attempt: OneAttempt, call: Call, ending: Ending, *, has_text: bool
+        self, attempt: OneAttempt, call: ChatRequest, ending: Ending, *, has_text: bool
     ) -> dict[str, Any] | None:
         """The fields of `Done` for this answer; None when one more attempt is to give a better."""
         self.attempts.count(ending.upstream_calls)
@@ -75,14 +75,14 @@ class Answering:
         assert self._empty is not None, "the attempts end with an error otherwise"  # noqa: S101
         return self._done(*self._empty, has_text=False)
 
-    def _is_worth_a_repair(self, call: Call, ending: Ending) -> bool:
+    def _is_worth_a_repair(self, call: ChatRequest, ending: Ending) -> bool:
         wanted = self._settings.llm_repair_empty_answers and self.attempts.can_repair
         return wanted and would_help(call, ending, thinks=self._thinks(call.alias))
 
     def _thinks(self, alias: str) -> bool:
         return alias in self._settings.thinking_aliases
 
-    def _done(self, call: Call, ending: Ending, *, has_text: bool) -> dict[str, Any]:
+    def _done(self, call: ChatRequest, ending: Ending, *, has_text: bool) -> dict[str, Any]:
         self.ending = ending
         done = self._question.done(call, ending, self.attempts.receipt, has_text=has_text)
         self._line.answered(done, ending.answered_by)
@@ -92,17 +92,17 @@ class Answering:
 
 @contextmanager
 def answering(
-    question: Question,
+    question: Call,
     bounds: Bounds,
     settings: Settings,
-    watchers: Sequence[Watcher],
+    watchers: Sequence[CallObserver],
     *,
     streams: bool,
 ) -> Generator[Answering]:
     """Counts the call for the block; when it ends, writes its line of the log, and tells those who
     watch.
     """
-    seen = CallSeen(question, streams)
+    seen = CallRecord(question, streams)
     with (
         watched(seen, watchers),
         attempts_of(question.models, question.deadline, bounds) as attempts,

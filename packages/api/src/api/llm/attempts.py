@@ -8,11 +8,11 @@ from typing import Self
 
 from api.errors import GatewayError, GatewayTimeout, StreamInterrupted
 from api.llm.breakers import Breakers
-from api.llm.observers import AttemptSeen
+from api.llm.observers import Attempt
 from api.llm.one_attempt import OneAttempt
 from api.llm.retry_budget import RetryBudget
 from api.llm.retry_policy import MAX_CALLS, Failure, Step, backoff, next_step
-from api.schemas import Attempt
+from api.schemas import AttemptReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Attempts:
     """
 
     def __init__(self, models: Sequence[str], deadline: float, bounds: Bounds) -> None:
-        self.receipt: list[Attempt] = []
-        self.seen: list[AttemptSeen] = []
+        self.receipt: list[AttemptReport] = []
+        self.seen: list[Attempt] = []
         """The same for those who watch."""
         self.has_answered = False
         """Whether a byte of the answer is out; from then on nothing is tried again."""
@@ -119,9 +119,9 @@ class Attempts:
         """The next attempt asks this model once more, and is the last."""
         self._repair, self._is_repaired = Step(model), True
 
-    def see(self, model: str) -> AttemptSeen:
+    def see(self, model: str) -> Attempt:
         """An attempt that begins, as those see it who watch."""
-        self.seen.append(AttemptSeen(model, self.bounds.clock() - self.began))
+        self.seen.append(Attempt(model, self.bounds.clock() - self.began))
         return self.seen[-1]
 
     def write(
@@ -136,7 +136,7 @@ class Attempts:
     ) -> None:
         """A line of the receipt; the reason and the remedy are for the operator."""
         self.receipt.append(
-            Attempt(
+            AttemptReport(
                 model=step.model,
                 outcome=outcome,
                 status=status,

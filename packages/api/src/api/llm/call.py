@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.gateway.attribution import Attribution
-from api.gateway.chat_client import Call, Ending, Message
-from api.schemas import Attempt, Status, Usage
+from api.gateway.chat_client import ChatRequest, Ending, Message
+from api.schemas import AttemptReport, Status, Usage
 from chassis.trace_context import Trace
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Call:
     """One call as it was asked, before any attempt."""
 
     models: tuple[str, ...]
@@ -37,9 +37,9 @@ class Question:
         user_id = self.attribution.user_id
         return self.facts() | ({} if user_id is None else {"user_id": user_id})
 
-    def call(self, alias: str, *, at_least: int, gateway_falls_back: bool) -> Call:
+    def call(self, alias: str, *, at_least: int, gateway_falls_back: bool) -> ChatRequest:
         """What is asked of this model, with a floor for `max_tokens`."""
-        return Call(
+        return ChatRequest(
             alias=alias,
             messages=self.messages,
             max_tokens=max(self.max_tokens, at_least),
@@ -51,7 +51,7 @@ class Question:
         )
 
     def done(
-        self, call: Call, ending: Ending, receipt: list[Attempt], *, has_text: bool
+        self, call: ChatRequest, ending: Ending, receipt: list[AttemptReport], *, has_text: bool
     ) -> dict[str, Any]:
         """The fields of `Done` for an answer that ended like this."""
         usage = ending.usage

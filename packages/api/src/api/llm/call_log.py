@@ -5,8 +5,8 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from api.schemas import Attempt
-from chassis.errors import AccessError
+from api.schemas import AttemptReport
+from chassis.errors import ServiceError
 from chassis.logs import log
 
 
@@ -34,13 +34,13 @@ class CallLine:
 
 
 @contextmanager
-def call_log(facts: Mapping[str, Any], receipt: list[Attempt]) -> Generator[CallLine]:
+def call_log(facts: Mapping[str, Any], receipt: list[AttemptReport]) -> Generator[CallLine]:
     """Writes one line when the block ends, however it ends."""
     line = CallLine()
     began = time.perf_counter()
     try:
         yield line
-    except AccessError as error:
+    except ServiceError as error:
         line.fields = {
             "outcome": error.code,
             "status": error.status,

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.gateway.attribution import Attribution, Solution
-from api.gateway.chat_client import Lane, Message
-from api.gateway.peer import loop_time
+from api.gateway.chat_client import ChatClient, Message
 from api.llm.answer import Answering, answering
 from api.llm.attempts import Bounds
 from api.llm.breakers import Breakers
-from api.llm.call import Question, alias_of
-from api.llm.observers import Watcher
+from api.llm.call import Call, alias_of
+from api.llm.observers import CallObserver
 from api.llm.retry_policy import in_order
 from api.schemas import Completion, Done, Meta
 from api.settings import Settings
+from chassis.http.client_body import loop_time
 from chassis.project_id import ProjectId
 from chassis.trace_context import Trace
 
@@ -46,10 +46,10 @@ class Llm:
 
     def __init__(
         self,
-        lane: Lane,
+        lane: ChatClient,
         settings: Settings,
         gateway_is_ready: Callable[[], Awaitable[bool]],
-        watchers: Sequence[Watcher] = (),
+        watchers: Sequence[CallObserver] = (),
     ) -> None:
         self._lane = lane
         self._settings = settings
@@ -154,7 +154,7 @@ class Llm:
                         return
             yield Done(**under_way.as_it_is())
 
-    def _answering(self, question: Question, *, streams: bool) -> AbstractContextManager[Answering]:
+    def _answering(self, question: Call, *, streams: bool) -> AbstractContextManager[Answering]:
         return answering(question, self.bounds, self._settings, self._watchers, streams=streams)
 
     def _question(
@@ -168,10 +168,10 @@ class Llm:
         session_id: str | None,
         user_id: str | None,
         trace: Trace | None,
-    ) -> Question:
+    ) -> Call:
         trace = trace or Trace()
         requested = alias_of(model) if model else self._default
-        return Question(
+        return Call(
             models=in_order(requested, self._fallbacks),
             messages=[Message(role="user", content=prompt)] if isinstance(prompt, str) else prompt,
             max_tokens=max_tokens,

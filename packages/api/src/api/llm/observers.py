@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from api.gateway.chat_client import Call, Ending
-from api.llm.call import Question
-from chassis.errors import CLIENT_CLOSED_REQUEST, AccessError, InternalError
+from api.gateway.chat_client import ChatRequest, Ending
+from api.llm.call import Call
+from chassis.errors import CLIENT_CLOSED_REQUEST, InternalError, ServiceError
 from chassis.logs import log
 
 CALL_BYTES = 4096
@@ -21,7 +21,7 @@ CALL_BYTES = 4096
 
 
 @dataclass(slots=True)
-class AttemptSeen:
+class Attempt:
     """One attempt at the gateway; times are in seconds since the call began.
 
     Attributes:
@@ -34,7 +34,7 @@ class AttemptSeen:
 
     model: str
     began: float
-    call: Call | None = None
+    call: ChatRequest | None = None
     ended: float = 0.0
     outcome: str = "cancelled"
     status: int = CLIENT_CLOSED_REQUEST
@@ -46,7 +46,7 @@ class AttemptSeen:
 
 
 @dataclass(slots=True)
-class CallSeen:
+class CallRecord:
     """One call of the service helper.
 
     Attributes:
@@ -55,7 +55,7 @@ class CallSeen:
         outcome: the answer's status, or the code of its error.
     """
 
-    question: Question
+    question: Call
     streams: bool
     began: float = field(default_factory=time.time)
     seconds: float = 0.0
@@ -63,7 +63,7 @@ class CallSeen:
     status: int = CLIENT_CLOSED_REQUEST
     reason: str = ""
     ending: Ending | None = None
-    attempts: list[AttemptSeen] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
     size: int = 0
     """About the bytes that it takes as long as a watcher keeps it; known when it is over."""
 
@@ -77,24 +77,24 @@ class CallSeen:
         self.outcome, self.status, self.ending = status, 200, ending
 
 
-class Watcher(Protocol):
+class CallObserver(Protocol):
     """Is told of each call."""
 
     wants_text: bool
     """Whether the text of answers is to be kept until the call ends."""
 
-    def ended(self, call: CallSeen) -> None:
+    def ended(self, call: CallRecord) -> None:
         """A call is over, however it ended."""
         ...
 
 
 @contextmanager
-def watched(call: CallSeen, watchers: Sequence[Watcher]) -> Generator[None]:
+def watched(call: CallRecord, watchers: Sequence[CallObserver]) -> Generator[None]:
     """Tells the watchers of the call that the block is."""
     clock = time.perf_counter()
     try:
         yield
-    except AccessError as error:
+    except ServiceError as error:
         call.outcome, call.status, call.reason = error.code, error.status, error.reason
         raise
     except (asyncio.CancelledError, GeneratorExit):
@@ -110,7 +110,7 @@ def watched(call: CallSeen, watchers: Sequence[Watcher]) -> Generator[None]:
             tell(call, watchers)
 
 
-def tell(call: CallSeen, watchers: Sequence[Watcher]) -> None:
+def tell(call: CallRecord, watchers: Sequence[CallObserver]) -> None:
     for watcher in watchers:
         try:
             watcher.ended(call)
@@ -118,7 +118,7 @@ def tell(call: CallSeen, watchers: Sequence[Watcher]) -> None:
             log.exception("watcher_failed", watcher=type(watcher).__name__)
 
 
-def size_of(call: CallSeen) -> int:
+def size_of(call: CallRecord) -> int:
     asked = sum(len(message["content"]) for message in call.question.messages)
     answered = sum(len(text) for attempt in call.attempts for text in attempt.text)
     return CALL_BYTES + asked + answered

@@ -6,14 +6,14 @@ text, no error, and a bill. `LLM_REPAIR_EMPTY_ANSWERS=false` switches the second
 
 from dataclasses import fields, replace
 
-from api.gateway.chat_client import Call, Ending, TokenUsage
+from api.gateway.chat_client import ChatRequest, Ending, TokenUsage
 
 TIMES_THE_ROOM = 4
 LEAST_ROOM = 2048
 MOST_ROOM = 65_536
 
 
-def would_help(call: Call, ending: Ending, *, thinks: bool) -> bool:
+def would_help(call: ChatRequest, ending: Ending, *, thinks: bool) -> bool:
     """Whether more room may bring a text where this answer had none.
 
     Args:
@@ -24,7 +24,7 @@ def would_help(call: Call, ending: Ending, *, thinks: bool) -> bool:
     return ran_out and call.max_tokens < MOST_ROOM
 
 
-def with_more_room(call: Call) -> Call:
+def with_more_room(call: ChatRequest) -> ChatRequest:
     """The same question, with a `max_tokens` that thoughts alone should not use up."""
     room = max(TIMES_THE_ROOM * call.max_tokens, LEAST_ROOM)
     return replace(call, max_tokens=min(room, MOST_ROOM), gateway_falls_back=False)

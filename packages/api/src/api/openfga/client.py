@@ -13,7 +13,7 @@ from openfga_sdk.credentials import CredentialConfiguration, Credentials
 
 from api.errors import AccessUnavailable
 from api.project_access import Permission
-from chassis.identity.callers import CallerId
+from chassis.identity.callers import Caller
 from chassis.project_id import ProjectId
 
 ANSWER_SECONDS = 2.0
@@ -51,7 +51,7 @@ class OpenFga:
     ) -> None:
         await self._client.close()
 
-    async def allows(self, caller: CallerId, permission: Permission, project: ProjectId) -> bool:
+    async def allows(self, caller: Caller, permission: Permission, project: ProjectId) -> bool:
         """See `ProjectAccess.allows`."""
         asked = {
             "user": f"user:{caller.subject}",

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from api.errors import StateUnavailable
 from api.idempotency.answers import KEPT_SECONDS, AnswersInMemory, Work, must_be_the_same
 from api.idempotency.key import CallKey
-from chassis.errors import AccessError, InternalError
+from chassis.errors import InternalError, ServiceError
 from chassis.logs import log
 
 LEASE_SECONDS = 6.0
@@ -37,7 +37,7 @@ class Failed(msgspec.Struct):
     retry_after: float | None
     attempts: list[dict[str, Any]]
 
-    def error(self) -> AccessError:
+    def error(self) -> ServiceError:
         """The failure as it was on the replica that made the call."""
         kind = next((kind for kind in kinds() if kind.code == self.code), InternalError)
         error = kind("as told by another replica", retry_after=self.retry_after)
@@ -102,7 +102,7 @@ class AnswersInRedis:
         renewal = asyncio.create_task(self._renew(name, mine))
         try:
             answer = await work()
-        except AccessError as error:
+        except ServiceError as error:
             await self._tell_failure(name, mine.run, error)
             raise
         except BaseException:
@@ -133,7 +133,7 @@ class AnswersInRedis:
         if known is not None and known.run == run:
             await self._redis.delete(name)
 
-    async def _tell_failure(self, name: str, run: str, error: AccessError) -> None:
+    async def _tell_failure(self, name: str, run: str, error: ServiceError) -> None:
         failed = Failed(error.code, error.retry_after, error.extra.get("attempts", []))
         with suppress(RedisError):
             await self._redis.set(
@@ -144,7 +144,7 @@ class AnswersInRedis:
     async def _wait_for(self, name: str, run: str) -> None:
         """
         Raises:
-            AccessError: that run of the call failed.
+            ServiceError: that run of the call failed.
         """
         async with or_unavailable():
             while (theirs := await self._known(name)) is not None and theirs.run == run:
@@ -172,7 +172,7 @@ async def or_unavailable() -> AsyncGenerator[None]:
         raise StateUnavailable(f"Redis: {type(error).__name__}: {error}") from None
 
 
-def kinds(kind: type[AccessError] = AccessError) -> Iterator[type[AccessError]]:
+def kinds(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
     for child in kind.__subclasses__():
         yield child
         yield from kinds(child)

@@ -18,10 +18,10 @@ from api.errors import StreamInterrupted
 from api.idempotency.answers import must_be_the_same
 from api.idempotency.key import CallKey
 from api.resumable.event_buffer import Block, misses_some
-from api.resumable.live_stream import Generation, broken_off
-from api.resumable.registry import KEPT_SECONDS, Elsewhere
+from api.resumable.live_stream import LiveStream, broken_off
+from api.resumable.registry import KEPT_SECONDS, RemoteStream
 from chassis.admission import Admission
-from chassis.errors import AccessError, Draining
+from chassis.errors import Draining, ServiceError
 from chassis.logs import log
 from chassis.trace_context import Trace
 
@@ -76,13 +76,13 @@ class RedisStreams:
         self._admission = admission
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def share(self, generation: Generation) -> None:
+    def share(self, generation: LiveStream) -> None:
         """Copies this stream's events until it ends; without Redis it goes on all the same."""
         task = asyncio.create_task(self._share(generation))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def find(self, key: CallKey, after: int) -> list[Elsewhere]:
+    async def find(self, key: CallKey, after: int) -> list[RemoteStream]:
         """Those of this key that a reader who has seen this event may mean; from 0, none that
         failed. None at all while Redis is away, or slow.
 
@@ -101,7 +101,7 @@ class RedisStreams:
     async def follow(self, run: str, after: int, trace: Trace) -> AsyncGenerator[Block]:
         """The events after this id, as `EventLog.follow` gives them; ends with a terminal event."""
         names, position = Names(run), b"0"
-        why: AccessError
+        why: ServiceError
         try:
             while not self._admission.grace_is_over.done():
                 await self._redis.set(names.reader, after, px=PULSE_LASTS_MS)
@@ -136,7 +136,7 @@ class RedisStreams:
         for task in self._tasks:
             task.cancel()
 
-    async def _elsewhere(self, key: CallKey, member: str, after: int) -> Elsewhere | None:
+    async def _elsewhere(self, key: CallKey, member: str, after: int) -> RemoteStream | None:
         run, _, body = member.partition(" ")
         must_be_the_same(key.body, body)
         events = Names(run).events
@@ -151,9 +151,9 @@ class RedisStreams:
         last_id = max(block.last for block in blocks)
         if not misses_some(after, last_id, has_ended=b"data" not in ending):
             return None
-        return Elsewhere(run, blocks[0].first)
+        return RemoteStream(run, blocks[0].first)
 
-    async def _share(self, generation: Generation) -> None:
+    async def _share(self, generation: LiveStream) -> None:
         names, last = Names(generation.run), 0
         pulse = asyncio.create_task(self._pulse(generation, names))
         try:
@@ -173,7 +173,7 @@ class RedisStreams:
         finally:
             pulse.cancel()
 
-    async def _pulse(self, generation: Generation, names: Names) -> None:
+    async def _pulse(self, generation: LiveStream, names: Names) -> None:
         with ExitStack() as read_elsewhere:
             while True:
                 read_up_to = None
@@ -196,7 +196,7 @@ class RedisStreams:
             commands.expire(names.events, KEPT_SECONDS)
             await commands.execute()
 
-    async def _announce(self, generation: Generation, names: Names) -> None:
+    async def _announce(self, generation: LiveStream, names: Names) -> None:
         """Says that it is there for a while; forgets those of its key that are not any more."""
         index, now = index_of(generation.key), time.time()
         async with self._redis.pipeline(transaction=False) as commands:

@@ -31,7 +31,7 @@ class Block:
         return self.data.split(END_OF_EVENT, skipped)[-1]
 
 
-class EventLog:
+class EventBuffer:
     """One writer, any number of readers; all in one event loop."""
 
     def __init__(self) -> None:

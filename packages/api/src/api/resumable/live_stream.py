@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from api.errors import StreamInterrupted
 from api.idempotency.key import CallKey
 from api.llm.client import Deltas, StreamEvent
-from api.resumable.event_buffer import Block, EventLog
+from api.resumable.event_buffer import Block, EventBuffer
 from api.sse_events import EventEncoder
-from chassis.errors import AccessError, InternalError
+from chassis.errors import InternalError, ServiceError
 from chassis.logs import log
 from chassis.trace_context import Trace
 
@@ -26,7 +26,7 @@ class Reader:
     linger: float = 0.0
 
 
-class Generation:
+class LiveStream:
     """
     Args:
         key: of the call.
@@ -41,9 +41,9 @@ class Generation:
         self.key = key
         self.run = secrets.token_hex(8)
         """Tells it from all others, on any replica."""
-        self.log = EventLog()
+        self.log = EventBuffer()
         self.trace = trace
-        self.error: AccessError | None = None
+        self.error: ServiceError | None = None
         """What it ended with, if not with an answer."""
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done with the gateway's first word, or when it is clear that there will be none."""
@@ -53,7 +53,7 @@ class Generation:
         """Whether a reader was given its events, and so may ask for the rest."""
         self._readers = 0
         self._last_call: asyncio.TimerHandle | None = None
-        self._why_stopped: AccessError = StreamInterrupted("nobody read it any more")
+        self._why_stopped: ServiceError = StreamInterrupted("nobody read it any more")
         self.task = asyncio.create_task(self._write_down(events))
         self.task.add_done_callback(lambda _: place.close())
 
@@ -101,7 +101,7 @@ class Generation:
         if self._readers == 0:
             self.task.cancel()
 
-    def stop(self, why: AccessError) -> None:
+    def stop(self, why: ServiceError) -> None:
         """Stops it; this is what its readers are told."""
         self._why_stopped = why
         self.task.cancel()
@@ -118,7 +118,7 @@ class Generation:
                         self._open()
                     if self.log.is_full:
                         await self.log.room()
-        except AccessError as error:
+        except ServiceError as error:
             self.error = without_frames(error)
         except asyncio.CancelledError:
             self.error = self._why_stopped
@@ -146,7 +146,7 @@ class Generation:
             self.opened.set_result(None)
 
 
-def broken_off(after: int, why: AccessError, trace: Trace) -> Block:
+def broken_off(after: int, why: ServiceError, trace: Trace) -> Block:
     """The terminal event for a reader that has seen the events up to this id."""
     encoder = EventEncoder()
     encoder.last_id = after
@@ -154,7 +154,7 @@ def broken_off(after: int, why: AccessError, trace: Trace) -> Block:
     return Block(encoder.last_id, encoder.last_id, data)
 
 
-def without_frames(error: AccessError) -> AccessError:
+def without_frames(error: ServiceError) -> ServiceError:
     """The error alone: the frames that it came through hold the prompt, as long as it is kept."""
     error.__context__ = None
     return error.with_traceback(None)

@@ -14,9 +14,9 @@ from cachetools import TTLCache
 from api.idempotency.answers import must_be_the_same
 from api.idempotency.key import CallKey
 from api.llm.client import StreamEvent
-from api.resumable.live_stream import Generation
+from api.resumable.live_stream import LiveStream
 from chassis.admission import Admission
-from chassis.errors import AccessError
+from chassis.errors import ServiceError
 from chassis.trace_context import Trace
 
 KEPT_SECONDS = 120
@@ -27,11 +27,11 @@ KEPT_OF_A_KEY = 2
 REMEMBERED_OF_A_KEY = 20
 """Those before are not told any more, but a reader may still mean one of them."""
 
-Ended = tuple[Generation, ...]
+Ended = tuple[LiveStream, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class RemoteStream:
     """A stream that is not here any more, or never was, but can be followed through Redis."""
 
     run: str
@@ -42,7 +42,7 @@ class Elsewhere:
         return self.oldest <= after + 1
 
 
-class Generations:
+class StreamRegistry:
     """
     Args:
         admission: each stream that runs takes a place.
@@ -50,14 +50,14 @@ class Generations:
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
-        self._running: dict[CallKey, list[Generation]] = {}
+        self._running: dict[CallKey, list[LiveStream]] = {}
         self._ended: TTLCache[CallKey, Ended] = TTLCache(
             KEPT_BYTES,
             KEPT_SECONDS,
             getsizeof=lambda ended: sum(one.log.size + OVERHEAD_BYTES for one in ended),
         )
 
-    def start(self, key: CallKey, events: AsyncGenerator[StreamEvent], trace: Trace) -> Generation:
+    def start(self, key: CallKey, events: AsyncGenerator[StreamEvent], trace: Trace) -> LiveStream:
         """A new stream.
 
         Raises:
@@ -65,7 +65,7 @@ class Generations:
         """
         with ExitStack() as place:
             place.enter_context(self._admission.admitted())
-            generation = Generation(key, events, trace, place.pop_all())
+            generation = LiveStream(key, events, trace, place.pop_all())
         self._running.setdefault(key, []).append(generation)
         generation.task.add_done_callback(lambda _: self._keep(key, generation))
         return generation
@@ -75,7 +75,7 @@ class Generations:
         """How many streams run."""
         return sum(map(len, self._running.values()))
 
-    def of(self, key: CallKey) -> list[Generation]:
+    def of(self, key: CallKey) -> list[LiveStream]:
         """The streams of this key that run, and those that ended not long ago.
 
         Raises:
@@ -86,7 +86,7 @@ class Generations:
             must_be_the_same(key.body, one.key.body)
         return known
 
-    def stop(self, why: AccessError) -> None:
+    def stop(self, why: ServiceError) -> None:
         """Stops all that run; this is what their readers are told."""
         for generation in [one for running in self._running.values() for one in running]:
             generation.stop(why)
@@ -99,7 +99,7 @@ class Generations:
         if tasks:
             await asyncio.wait(tasks)
 
-    def _keep(self, key: CallKey, generation: Generation) -> None:
+    def _keep(self, key: CallKey, generation: LiveStream) -> None:
         running = self._running[key]
         running.remove(generation)
         if not running:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.app_state import Parts
+from api.app_state import AppState
 from api.idempotency.key import call_key, idempotency_key
-from api.schemas import Attempt, Completion, CompletionRequest
-from chassis.http.disconnect import while_wanted
+from api.schemas import AttemptReport, Completion, CompletionRequest
+from chassis.http.disconnect import run_until_disconnect
 from chassis.http.request_state import caller_of, trace_of
 from chassis.logs import log
 from chassis.problems import server_timing
@@ -18,7 +18,7 @@ REPLAYED = "Idempotent-Replayed"
 
 
 async def completed(
-    request: Request, body: CompletionRequest, project: ProjectId, here: Parts
+    request: Request, body: CompletionRequest, project: ProjectId, state: AppState
 ) -> Response:
     """The answer, made for this request or, under the same `Idempotency-Key`, for an earlier one.
 
@@ -27,11 +27,11 @@ async def completed(
     """
 
     async def answer() -> Completion:
-        with here.admission.admitted():
-            return await here.llm.complete(
+        with state.admission.admitted():
+            return await state.llm.complete(
                 body.question(),
                 project_id=project,
-                solution=here.settings.solution,
+                solution=state.settings.solution,
                 user_id=caller_of(request).user_id,
                 trace=trace_of(request),
                 **body.options(),
@@ -39,7 +39,7 @@ async def completed(
 
     name = idempotency_key(request)
     if name is None:
-        completion = await while_wanted(request, here.admission, answer())
+        completion = await run_until_disconnect(request, state.admission, answer())
         return as_json(encoded(completion), timing_of(completion.attempts))
 
     timing = "replayed"
@@ -51,8 +51,8 @@ async def completed(
         return encoded(completion)
 
     key = call_key("complete", project, caller_of(request), body, name)
-    given = here.answers.give(key, work)
-    data, is_replayed = await while_wanted(request, here.admission, given)
+    given = state.answers.give(key, work)
+    data, is_replayed = await run_until_disconnect(request, state.admission, given)
     response = as_json(data, timing)
     if is_replayed:
         response.headers[REPLAYED] = "true"
@@ -65,7 +65,7 @@ def encoded(completion: Completion) -> bytes:
     return completion.model_dump_json().encode()
 
 
-def timing_of(receipt: Sequence[Attempt]) -> str:
+def timing_of(receipt: Sequence[AttemptReport]) -> str:
     """`Server-Timing` of an answer that these attempts led to."""
     return server_timing(
         wait_ms=sum(attempt.wait_ms for attempt in receipt),

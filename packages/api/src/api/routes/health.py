@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api.app_state import Here
+from api.app_state import State
 from api.routes.reports import Health
 
 router = APIRouter(tags=["health"])
@@ -29,15 +29,15 @@ async def health() -> Health:
 
 @router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", responses=NOT_READY, openapi_extra=OPEN)
-async def ready(here: Here, response: Response) -> Health:
+async def ready(state: State, response: Response) -> Health:
     """Calls may be sent here: all is loaded, nothing shuts down, the gateway is ready."""
-    if here.admission.draining:
+    if state.admission.draining:
         verdict = Health(status="draining")
-    elif not here.warm_up.done() or here.warm_up.exception():
+    elif not state.warm_up.done() or state.warm_up.exception():
         verdict = Health(status="starting")
-    elif not await here.identity.is_ready():
+    elif not await state.identity.is_ready():
         verdict = Health(status="identity_unavailable")
-    elif not await here.gateway.is_ready():
+    elif not await state.gateway.is_ready():
         verdict = Health(status="gateway_unavailable")
     else:
         return Health(status="ok")

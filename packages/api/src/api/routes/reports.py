@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.schemas import Attempt
+from api.schemas import AttemptReport
 
 
 class Ticket(BaseModel):
@@ -46,7 +46,7 @@ class SelfTestReport(BaseModel):
     trace_url: str | None = Field(description="where the trace can be looked at; null: not known")
     replica: str = Field(description="the host name of the process that answered")
     version: str = Field(description="of this service")
-    attempts: list[Attempt]
+    attempts: list[AttemptReport]
 
 
 class Health(BaseModel):

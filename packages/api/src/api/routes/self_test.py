@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.app_state import Parts
+from api.app_state import AppState
 from api.errors import (
     AttributionUnproven,
     GatewayError,
@@ -19,7 +19,7 @@ from api.errors import (
 from api.langfuse.trace_reader import TraceReader, TraceUnknown
 from api.routes.reports import Check, SelfTestReport
 from api.schemas import Completion
-from chassis.errors import AccessError
+from chassis.errors import ServiceError
 from chassis.project_id import ProjectId
 from chassis.trace_context import Trace
 
@@ -34,7 +34,7 @@ BEFORE_THE_ANSWER: list[tuple[str, type[GatewayError], str]] = [
 
 
 async def run_test(
-    here: Parts, project_id: ProjectId, *, user_id: str | None, trace: Trace, version: str
+    state: AppState, project_id: ProjectId, *, user_id: str | None, trace: Trace, version: str
 ) -> SelfTestReport:
     """What one small call through `complete()` found out, and its trace in Langfuse.
 
@@ -42,14 +42,14 @@ async def run_test(
         version: of this service.
 
     Raises:
-        AccessError: a check failed; the list of checks is in `extra["checks"]`.
+        ServiceError: a check failed; the list of checks is in `extra["checks"]`.
     """
     who: dict[str, Any] = {"replica": socket.gethostname(), "version": version}
     try:
-        answer = await here.llm.complete(
+        answer = await state.llm.complete(
             PROMPT,
             project_id=project_id,
-            solution=here.settings.solution,
+            solution=state.settings.solution,
             max_tokens=MAX_TOKENS,
             user_id=user_id,
             trace=trace,
@@ -60,13 +60,13 @@ async def run_test(
     checks = [Check(check=name, ok=True, detail=good) for name, _, good in BEFORE_THE_ANSWER]
     is_answered = answered(answer)
     is_attributed, who["trace_url"] = await asyncio.gather(
-        attributed(answer, project_id, here.trace_reader), url_of(answer, here.trace_reader)
+        attributed(answer, project_id, state.trace_reader), url_of(answer, state.trace_reader)
     )
     checks += [is_answered, is_attributed]
-    failed: AccessError | None = None
+    failed: ServiceError | None = None
     if is_answered.ok is False:
         failed = UpstreamFailed("the test call was answered, but not as it should be")
-    elif is_attributed.ok is False or (here.trace_reader and not is_attributed.ok):
+    elif is_attributed.ok is False or (state.trace_reader and not is_attributed.ok):
         failed = AttributionUnproven(is_attributed.detail)
     if failed is not None:
         failed.extra |= who | {"checks": dumped(checks), "attempts": dumped(answer.attempts)}

@@ -17,15 +17,15 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 from starlette.requests import Request
 
-from api.app_state import Here, Parts, grant_of
+from api.app_state import AppState, State, grant_of
 from api.idempotency.key import CallKey, call_key, idempotency_key
 from api.project import Project, StreamProject
 from api.resumable.event_buffer import Block
-from api.resumable.live_stream import Generation
-from api.resumable.registry import Elsewhere
+from api.resumable.live_stream import LiveStream
+from api.resumable.registry import RemoteStream
 from api.schemas import CompletionRequest, StreamQuery
 from api.tickets.granting import IN_BODY, body_granted
-from chassis.http.disconnect import wait_while_wanted
+from chassis.http.disconnect import wait_until_disconnect
 from chassis.http.request_state import caller_of, trace_of
 from chassis.http.strict_json import refuse
 
@@ -65,7 +65,7 @@ Blocks = AsyncGenerator[Block]
 
 
 @asynccontextmanager
-async def opened(asked: Asked, here: Parts) -> AsyncGenerator[Blocks]:
+async def opened(asked: Asked, state: AppState) -> AsyncGenerator[Blocks]:
     """The stream's events, once the gateway has begun to answer or patience has ended.
 
     Raises:
@@ -76,17 +76,19 @@ async def opened(asked: Asked, here: Parts) -> AsyncGenerator[Blocks]:
         IdempotencyKeyReused: the stream of this name has another body.
     """
     after = asked.seen or 0
-    generation = await found(asked, after, here)
-    if isinstance(generation, Elsewhere):
-        assert here.redis_streams is not None, "it was found there"  # noqa: S101
-        with here.admission.admitted():
-            yield here.redis_streams.follow(generation.run, after, trace_of(asked.request))
+    generation = await found(asked, after, state)
+    if isinstance(generation, RemoteStream):
+        assert state.redis_streams is not None, "it was found there"  # noqa: S101
+        with state.admission.admitted():
+            yield state.redis_streams.follow(generation.run, after, trace_of(asked.request))
         return
     if generation is None:
-        generation = new_generation(asked, here)
+        generation = new_generation(asked, state)
     with generation.read() as reader:
-        patience = here.settings.llm_stream_patience_seconds
-        await wait_while_wanted(asked.request, here.admission, generation.opened, patience=patience)
+        patience = state.settings.llm_stream_patience_seconds
+        await wait_until_disconnect(
+            asked.request, state.admission, generation.opened, patience=patience
+        )
         if generation.error is not None and not generation.has_begun and not generation.was_sent:
             raise generation.error
         generation.was_sent = True
@@ -94,7 +96,7 @@ async def opened(asked: Asked, here: Parts) -> AsyncGenerator[Blocks]:
         yield generation.follow(after)
 
 
-async def found(asked: Asked, after: int, here: Parts) -> Generation | Elsewhere | None:
+async def found(asked: Asked, after: int, state: AppState) -> LiveStream | RemoteStream | None:
     """The one stream, of all replicas, that is meant and goes on after this event.
 
     Raises:
@@ -102,20 +104,20 @@ async def found(asked: Asked, after: int, here: Parts) -> Generation | Elsewhere
     """
     if asked.seen is None and not asked.has_name:
         return None
-    elsewhere: list[Elsewhere] = []
-    if here.redis_streams is not None:
-        elsewhere = await here.redis_streams.find(asked.key, after)
+    elsewhere: list[RemoteStream] = []
+    if state.redis_streams is not None:
+        elsewhere = await state.redis_streams.find(asked.key, after)
     # What is known here is looked at last: another request may have begun it in the meantime.
-    known = here.generations.of(asked.key)
+    known = state.generations.of(asked.key)
     runs = {one.run for one in known}
-    meant: list[Generation | Elsewhere] = [
+    meant: list[LiveStream | RemoteStream] = [
         *(one for one in known if one.may_be_meant(after)),
         *(one for one in elsewhere if one.run not in runs),
     ]
     return meant[0] if len(meant) == 1 and meant[0].is_kept_from(after) else None
 
 
-def new_generation(asked: Asked, here: Parts) -> Generation:
+def new_generation(asked: Asked, state: AppState) -> LiveStream:
     """
     Raises:
         UnresumableStream: a new, paid generation is not what a client that comes back asks for.
@@ -123,17 +125,17 @@ def new_generation(asked: Asked, here: Parts) -> Generation:
     if asked.seen is not None:
         raise UnresumableStream
     trace = trace_of(asked.request)
-    events = here.llm.stream(
+    events = state.llm.stream(
         asked.body.question(),
         project_id=asked.key.project,
-        solution=here.settings.solution,
+        solution=state.settings.solution,
         user_id=caller_of(asked.request).user_id,
         trace=trace,
         **asked.body.options(),
     )
-    generation = here.generations.start(asked.key, events, trace)
-    if here.redis_streams is not None:
-        here.redis_streams.share(generation)
+    generation = state.generations.start(asked.key, events, trace)
+    if state.redis_streams is not None:
+        state.redis_streams.share(generation)
     return generation
 
 
@@ -146,13 +148,13 @@ def last_seen(request: Request) -> int | None:
 
 
 async def opened_by_body(
-    request: Request, body: CompletionRequest, project: Project, here: Here
+    request: Request, body: CompletionRequest, project: Project, state: State
 ) -> AsyncGenerator[Blocks]:
     """The opened stream of a POST."""
     name = idempotency_key(request)
     key = call_key("stream", project, caller_of(request), body, name)
     asked = Asked(request, body, key, last_seen(request), name is not None, LINGER_SECONDS)
-    async with opened(asked, here) as blocks:
+    async with opened(asked, state) as blocks:
         yield blocks
 
 
@@ -164,7 +166,7 @@ def refuse_repetition(names: list[str]) -> None:
 
 
 async def opened_by_query(
-    request: Request, query: Annotated[StreamQuery, Query()], project: StreamProject, here: Here
+    request: Request, query: Annotated[StreamQuery, Query()], project: StreamProject, state: State
 ) -> AsyncGenerator[Blocks]:
     """The opened stream of a GET."""
     refuse_repetition([name for name, _ in request.query_params.multi_items()])
@@ -180,9 +182,9 @@ async def opened_by_query(
     key = call_key("stream", project, caller_of(request), body, name)
     linger = LINGER_SECONDS
     if request.headers.get("Accept") == "text/event-stream":
-        linger = here.settings.llm_stream_resume_seconds
+        linger = state.settings.llm_stream_resume_seconds
     asked = Asked(request, body, key, seen, name is not None, linger)
-    async with opened(asked, here) as blocks:
+    async with opened(asked, state) as blocks:
         yield blocks
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from api.llm.observers import AttemptSeen, CallSeen
-from chassis.telemetry.labels import Children, Names
+from api.llm.observers import Attempt, CallRecord
+from chassis.telemetry.labels import LabelledChildren, LabelNames
 
 MOST_PROJECTS, OTHER = 100, "other"
 MOST_MODELS, UNLISTED = 50, "unlisted"
@@ -27,16 +27,18 @@ class CallMetrics:
     wants_text = False
 
     def __init__(self, registry: CollectorRegistry, models: Iterable[str]) -> None:
-        self._fresh: list[CallSeen] = []
+        self._fresh: list[CallRecord] = []
         self._fresh_bytes = 0
-        self.models = Names(models, MOST_MODELS, UNLISTED)
-        self.projects = Names((), MOST_PROJECTS, OTHER)
+        self.models = LabelNames(models, MOST_MODELS, UNLISTED)
+        self.projects = LabelNames((), MOST_PROJECTS, OTHER)
 
-        def counter(name: str, what: str, *labels: str) -> Children[Counter]:
-            return Children(Counter(name, what, labels, registry=registry))
+        def counter(name: str, what: str, *labels: str) -> LabelledChildren[Counter]:
+            return LabelledChildren(Counter(name, what, labels, registry=registry))
 
-        def histogram(name: str, what: str, *labels: str) -> Children[Histogram]:
-            return Children(Histogram(name, what, labels, registry=registry, buckets=SECONDS))
+        def histogram(name: str, what: str, *labels: str) -> LabelledChildren[Histogram]:
+            return LabelledChildren(
+                Histogram(name, what, labels, registry=registry, buckets=SECONDS)
+            )
 
         booked = ("project_id", "model")
         self._requests = counter(
@@ -77,8 +79,8 @@ class CallMetrics:
             "llm_fallbacks_total", "Calls that another model answered.", "requested", "answered"
         )
 
-    def ended(self, call: CallSeen) -> None:
-        """See `Watcher.ended`. Counted in a row with others, which takes half the time."""
+    def ended(self, call: CallRecord) -> None:
+        """See `CallObserver.ended`. Counted in a row with others, which takes half the time."""
         self._fresh.append(call)
         self._fresh_bytes += call.size
         if len(self._fresh) == FRESH_CALLS or self._fresh_bytes > FRESH_BYTES:
@@ -90,7 +92,7 @@ class CallMetrics:
         for call in fresh:
             self._count(call)
 
-    def _count(self, call: CallSeen) -> None:
+    def _count(self, call: CallRecord) -> None:
         answers = [one for one in call.attempts if one.ending is not None or one.pieces]
         project_id = call.question.attribution.project_id
         for one in answers:
@@ -109,7 +111,7 @@ class CallMetrics:
         if call.ending is not None and answers[-1].model != call.question.models[0]:
             self._fallbacks[requested, self.models.label(answers[-1].model)].inc()
 
-    def _count_attempts(self, attempts: Iterable[AttemptSeen]) -> None:
+    def _count_attempts(self, attempts: Iterable[Attempt]) -> None:
         before: dict[str, str] = {}
         for one in attempts:
             model = self.models.label(one.model)
@@ -119,7 +121,7 @@ class CallMetrics:
                     self._retries[model, after].inc()
                 before[one.model] = one.outcome
 
-    def _book(self, answer: AttemptSeen, account: tuple[str, str]) -> None:
+    def _book(self, answer: Attempt, account: tuple[str, str]) -> None:
         ending = answer.ending
         if ending is None or ending.usage is None:
             self._estimated[account].inc(answer.pieces)

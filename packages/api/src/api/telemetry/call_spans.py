@@ -6,24 +6,24 @@ optional there, and not sent from here at all.
 
 from functools import lru_cache
 
-from api.llm.observers import AttemptSeen, CallSeen
+from api.llm.observers import Attempt, CallRecord
 from api.telemetry.spans import name_of, span_of_attempt, span_of_call
 from chassis.telemetry.spans import CLIENT, MOULDS, SERVER, NewSpan, Value, mould
-from chassis.trace_context import Share
+from chassis.trace_context import TraceShare
 
 
 class GenAiSpans:
     """
     Args:
-        share: of the traces, from 0 to 1; see `Share`.
+        share: of the traces, from 0 to 1; see `TraceShare`.
     """
 
     wants_text = False
 
     def __init__(self, share: float = 1.0) -> None:
-        self._share = Share(share)
+        self._share = TraceShare(share)
 
-    def __call__(self, call: CallSeen, new: NewSpan) -> None:
+    def __call__(self, call: CallRecord, new: NewSpan) -> None:
         """Makes the spans of a call that is over."""
         if not self._share.takes(call.question.trace.trace_id):
             return
@@ -33,7 +33,7 @@ class GenAiSpans:
                 of_attempt(call, attempt, new)
 
 
-def of_call(call: CallSeen, new: NewSpan) -> None:
+def of_call(call: CallRecord, new: NewSpan) -> None:
     question, attribution = call.question, call.question.attribution
     span_of_call(
         new,
@@ -55,7 +55,7 @@ def of_call(call: CallSeen, new: NewSpan) -> None:
     )
 
 
-def of_attempt(call: CallSeen, attempt: AttemptSeen, new: NewSpan) -> None:
+def of_attempt(call: CallRecord, attempt: Attempt, new: NewSpan) -> None:
     asked, ending = attempt.call, attempt.ending
     assert asked is not None, "a skipped model was not asked"  # noqa: S101
     usage = ending.usage if ending else None

@@ -57,7 +57,7 @@ class Metrics:
             "python": platform.python_version(),
             "lane": settings.llm_client,
         }
-        info = Gauge("llm_build_info", "What runs here.", build, registry=self.registry)
+        info = Gauge("llm_build_info", "What runs state.", build, registry=self.registry)
         info.labels(**build).set(1)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)

@@ -4,9 +4,9 @@ from math import nan
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from api.app_state import Parts
+from api.app_state import AppState
 from api.llm.breakers import Breakers
-from chassis.telemetry.labels import Names
+from chassis.telemetry.labels import LabelNames
 
 
 class StateMetrics:
@@ -15,7 +15,7 @@ class StateMetrics:
         models: those that may be a label.
     """
 
-    def __init__(self, registry: CollectorRegistry, models: Names) -> None:
+    def __init__(self, registry: CollectorRegistry, models: LabelNames) -> None:
         def gauge(name: str, what: str, *labels: str) -> Gauge:
             return Gauge(name, what, labels, registry=registry)
 
@@ -37,16 +37,16 @@ class StateMetrics:
             "Since the realm's keys were read; NaN where no realm is asked.",
         )
 
-    def look(self, here: Parts) -> None:
+    def look(self, state: AppState) -> None:
         """Takes note of how things are."""
-        self._in_flight.set(here.admission.in_flight)
-        self._in_flight_limit.set(here.admission.max_in_flight)
-        self._streams.set(here.generations.running)
-        self._draining.set(here.admission.draining)
-        self._look_at(here.llm.bounds.breakers)
-        self._retrying.set(here.llm.bounds.budget.retries)
-        self._retrying_limit.set(here.llm.bounds.budget.limit)
-        age = here.identity.keys_age
+        self._in_flight.set(state.admission.in_flight)
+        self._in_flight_limit.set(state.admission.max_in_flight)
+        self._streams.set(state.generations.running)
+        self._draining.set(state.admission.draining)
+        self._look_at(state.llm.bounds.breakers)
+        self._retrying.set(state.llm.bounds.budget.retries)
+        self._retrying_limit.set(state.llm.bounds.budget.limit)
+        age = state.identity.keys_age
         self._keys.set(nan if age is None else age)
 
     def _look_at(self, breakers: Breakers) -> None:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from api.langfuse.ingestion import LANGFUSE_PATH, langfuse_headers
 from api.langfuse.spans import LangfuseSpans
-from api.llm.observers import CallSeen
+from api.llm.observers import CallRecord
 from api.settings import Settings
 from api.telemetry.call_spans import GenAiSpans
 from chassis.telemetry.export import SpanExport
@@ -13,7 +13,7 @@ from chassis.telemetry.otlp import over_http, resource, to_collector
 
 
 @asynccontextmanager
-async def langfuse(settings: Settings) -> AsyncGenerator[SpanExport[CallSeen]]:
+async def langfuse(settings: Settings) -> AsyncGenerator[SpanExport[CallRecord]]:
     """The export to Langfuse."""
     public, secret = settings.langfuse_public_key, settings.langfuse_secret_key
     assert public is not None, "there is a Langfuse"  # noqa: S101
@@ -30,7 +30,7 @@ async def langfuse(settings: Settings) -> AsyncGenerator[SpanExport[CallSeen]]:
 
 
 @asynccontextmanager
-async def collector(settings: Settings, endpoint: str) -> AsyncGenerator[SpanExport[CallSeen]]:
+async def collector(settings: Settings, endpoint: str) -> AsyncGenerator[SpanExport[CallRecord]]:
     """The export to a collector: over gRPC on its port 4317, unless the protocol is set."""
     given = settings.otel_exporter_otlp_headers
     to_spans = GenAiSpans(settings.otel_trace_sample_rate)

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from api.llm.observers import AttemptSeen, CallSeen
+from api.llm.observers import Attempt, CallRecord
 from chassis.telemetry.spans import NewSpan, Value, span
 
 
 def span_of_call(
-    new: NewSpan, mould: bytes, call: CallSeen, attributes: Mapping[str, Value | None]
+    new: NewSpan, mould: bytes, call: CallRecord, attributes: Mapping[str, Value | None]
 ) -> None:
     """The span of the service, in the caller's trace."""
     trace = call.question.trace
@@ -26,8 +26,8 @@ def span_of_call(
 def span_of_attempt(
     new: NewSpan,
     mould: bytes,
-    call: CallSeen,
-    attempt: AttemptSeen,
+    call: CallRecord,
+    attempt: Attempt,
     attributes: Mapping[str, Value | None],
 ) -> None:
     """A span below it, for as long as the attempt took."""
@@ -42,5 +42,5 @@ def span_of_attempt(
     )
 
 
-def name_of(call: CallSeen) -> str:
+def name_of(call: CallRecord) -> str:
     return "llm.stream" if call.streams else "llm.complete"

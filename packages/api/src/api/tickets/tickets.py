@@ -13,7 +13,7 @@ from cachetools import TTLCache
 from api.idempotency.key import digest_of
 from api.schemas import CompletionRequest
 from chassis.errors import Overloaded
-from chassis.identity.callers import CallerId
+from chassis.identity.callers import Caller
 from chassis.project_id import ProjectId
 
 LIFETIME_SECONDS = 30
@@ -26,7 +26,7 @@ CALLERS = 10_000
 class Grant(msgspec.Struct, frozen=True):
     """The one stream that a ticket is good for."""
 
-    caller: CallerId
+    caller: Caller
     project_id: str
     body_json: str
     idempotency_key: str | None

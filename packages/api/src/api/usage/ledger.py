@@ -9,8 +9,8 @@ import msgspec
 
 from api.errors import UpstreamFailed
 from api.gateway.error_table import NOT_JSON
-from api.gateway.peer import Gateway, loop_time
-from chassis.http.client_body import read_whole
+from api.gateway.peer import Gateway
+from chassis.http.client_body import loop_time, read_whole
 
 MONTH = "^20[0-9][0-9]-(0[1-9]|1[0-2])$"
 ANSWER_SECONDS = 10.0

@@ -1,17 +1,57 @@
-"""The body of an answer on its way in: within the deadline, of a sane size, and cut when it is cut.
+"""The body of a peer's answer on its way in: within a deadline, of a sane size, and cut when it is cut.
 
 1. aiohttp 3.14 never tells the reader of a body that its chunked encoding broke: it only closes the
    connection. So a long wait is interrupted now and then by a look at the connection.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import aiohttp
 
-from api.errors import GatewayTimeout, UpstreamFailed
-
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 LOOK_SECONDS = 1.0
+
+
+class BodyError(Exception):
+    """A body could not be read; the message says why."""
+
+
+class BodyCut(BodyError):
+    """The connection broke before the end of the body."""
+
+
+class BodyTooLarge(BodyError):
+    """The body is larger than any sane answer."""
+
+
+class DeadlineOver(BodyError):
+    """The deadline is over."""
+
+    def __init__(self) -> None:
+        super().__init__("the deadline is over")
+
+
+def loop_time() -> float:
+    """The running loop's clock, in seconds; deadlines are in it."""
+    return asyncio.get_running_loop().time()
+
+
+@asynccontextmanager
+async def until(deadline: float) -> AsyncGenerator[None]:
+    """Bounds what is done in the block by a deadline in the loop's time.
+
+    Raises:
+        DeadlineOver: the deadline is over.
+    """
+    try:
+        async with asyncio.timeout_at(deadline) as timeout:
+            yield
+    except TimeoutError:
+        if timeout.expired():
+            raise DeadlineOver from None
+        raise
 
 
 async def next_read(response: aiohttp.ClientResponse, deadline: float) -> bytes:
@@ -21,8 +61,8 @@ async def next_read(response: aiohttp.ClientResponse, deadline: float) -> bytes:
         deadline: in the running loop's time.
 
     Raises:
-        UpstreamFailed: the answer was cut.
-        GatewayTimeout: the deadline is over.
+        BodyCut: the body was cut.
+        DeadlineOver: the deadline is over.
     """
     loop = asyncio.get_running_loop()
     while True:
@@ -34,11 +74,11 @@ async def next_read(response: aiohttp.ClientResponse, deadline: float) -> bytes:
                 return await response.content.readany()
         except TimeoutError:
             if loop.time() >= deadline:
-                raise GatewayTimeout("the deadline is over") from None
+                raise DeadlineOver from None
             if is_lost(response):
-                raise UpstreamFailed("the answer was cut: its encoding broke") from None
+                raise BodyCut("the answer was cut: its encoding broke") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamFailed(f"the answer was cut: {error}"[:300]) from None
+            raise BodyCut(f"the answer was cut: {error}"[:300]) from None
 
 
 def is_lost(response: aiohttp.ClientResponse) -> bool:
@@ -47,12 +87,20 @@ def is_lost(response: aiohttp.ClientResponse) -> bool:
 
 
 async def read_whole(response: aiohttp.ClientResponse, deadline: float) -> bytes:
-    """The whole body. Errors as above, and for one that is larger than any sane answer."""
+    """The whole body.
+
+    Args:
+        deadline: in the running loop's time.
+
+    Raises:
+        BodyCut, DeadlineOver: see `next_read`.
+        BodyTooLarge: it has more than `MAX_BYTES`.
+    """
     body = bytearray()
     announced = response.content_length or 0
-    while announced <= MAX_ANSWER_BYTES:
+    while announced <= MAX_BYTES:
         if not (read := await next_read(response, deadline)):
             return bytes(body)
         body += read
         announced = max(announced, len(body))
-    raise UpstreamFailed("the answer is too large")
+    raise BodyTooLarge("the answer is too large")

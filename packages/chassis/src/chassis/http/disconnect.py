@@ -13,26 +13,28 @@ from chassis.errors import Draining
 T = TypeVar("T")
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """The client went away; there is nobody to answer."""
 
 
-async def while_wanted(request: Request, admission: Admission, work: Coroutine[Any, Any, T]) -> T:
+async def run_until_disconnect(
+    request: Request, admission: Admission, work: Coroutine[Any, Any, T]
+) -> T:
     """Does the work to its end.
 
     Raises:
-        ClientGone: the client went away; the work was cancelled.
+        ClientDisconnected: the client went away; the work was cancelled.
         Draining: the grace of a shutdown is over; the work was cancelled.
     """
     task = asyncio.ensure_future(work)
     try:
-        await wait_while_wanted(request, admission, task)
+        await wait_until_disconnect(request, admission, task)
         return task.result()
     finally:
         await cancel(task)
 
 
-async def wait_while_wanted(
+async def wait_until_disconnect(
     request: Request,
     admission: Admission,
     work: "asyncio.Future[T]",
@@ -42,7 +44,7 @@ async def wait_while_wanted(
     """Waits until the work is done, or patience, in seconds, has ended.
 
     Raises:
-        ClientGone, Draining: see `while_wanted`.
+        ClientDisconnected, Draining: see `run_until_disconnect`.
         HTTPException: the client goes on to send a body, and it is too large.
     """
     gone = asyncio.ensure_future(disconnect(request.receive))
@@ -60,7 +62,7 @@ async def wait_while_wanted(
         return
     if gone in done:
         gone.result()
-        raise ClientGone
+        raise ClientDisconnected
     if admission.grace_is_over in done:
         raise Draining
 

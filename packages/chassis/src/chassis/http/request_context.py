@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis.errors import AccessError, InternalError, RequestTooLarge
+from chassis.errors import InternalError, RequestTooLarge, ServiceError
 from chassis.logs import log
 from chassis.problems import problem_response, refusal
 from chassis.trace_context import Trace
@@ -57,12 +57,12 @@ class RequestContext:
             if declared_length(headers) > self._max_body_bytes:
                 raise RequestTooLarge
             await self._app(scope, receive_bounded, send_with_id)
-        except AccessError as error:
+        except ServiceError as error:
             await refusal(error, scope)(scope, receive, send_with_id)
         except SendTimeoutError:
             log.warning("client_reads_too_slowly", request_id=trace.request_id)
         except Exception:
-            scope["state"]["parts"].metrics.refused(InternalError.code)
+            scope["state"]["count_refusal"](InternalError.code)
             log.exception("request_failed", request_id=trace.request_id, path=scope["path"])
             if started:
                 raise

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 from fastapi import Request
 
-from chassis.identity.callers import CallerId
+from chassis.identity.callers import Caller
 from chassis.trace_context import Trace
 
 if TYPE_CHECKING:
@@ -16,6 +16,6 @@ def trace_of(request: Request) -> Trace:
     return cast(Trace, request.state.trace)
 
 
-def caller_of(request: Request) -> CallerId:
+def caller_of(request: Request) -> Caller:
     """Who calls, as the guard found out."""
-    return cast(CallerId, request.state.caller)
+    return cast(Caller, request.state.caller)

@@ -17,7 +17,7 @@ LINKED = {"/", "/docs"}
 """What a link on any page may lead to: it costs nothing, and no page sees it but the reader."""
 
 
-class ForeignPages:
+class SameSite:
     """Refuses what a page of another site asks for.
 
     Args:

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from chassis.errors import InvalidRequest
-from chassis.http.disconnect import ClientGone
+from chassis.http.disconnect import ClientDisconnected
 
 JSON = "application/json"
 MOST_FIELDS = 64
@@ -24,7 +24,7 @@ MOST_FIELDS = 64
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class JsonBodyRoute(APIRoute):
+class StrictJsonRoute(APIRoute):
     """A route whose body, where it has one, is read here before FastAPI sees it."""
 
     def get_route_handler(self) -> Handler:
@@ -38,7 +38,7 @@ class JsonBodyRoute(APIRoute):
             try:
                 await strict.json()
             except ClientDisconnect:
-                raise ClientGone from None
+                raise ClientDisconnected from None
             return await handle(strict)
 
         return with_strict_json

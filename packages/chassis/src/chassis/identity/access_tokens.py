@@ -9,8 +9,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 
 from chassis.errors import Unauthenticated
-from chassis.identity.callers import CallerId
-from chassis.identity.jwks import RealmKeys
+from chassis.identity.callers import Caller
+from chassis.identity.jwks import Jwks
 
 LEEWAY_SECONDS = 5
 MAX_CHARACTERS = 16 * 1024
@@ -25,7 +25,7 @@ class Header(msgspec.Struct):
     typ: str | None = None
 
 
-class Tokens:
+class AccessTokens:
     """The access tokens of one realm.
 
     Args:
@@ -34,7 +34,7 @@ class Tokens:
         audience: what `aud` must hold: the client id of this service.
     """
 
-    def __init__(self, keys: RealmKeys, issuer: str, audience: str) -> None:
+    def __init__(self, keys: Jwks, issuer: str, audience: str) -> None:
         self._keys = keys
         self._rules = jwt.JWTClaimsRegistry(
             leeway=LEEWAY_SECONDS,
@@ -45,7 +45,7 @@ class Tokens:
             sub={"essential": True},
         )
 
-    async def caller(self, token: str) -> CallerId:
+    async def caller(self, token: str) -> Caller:
         """Who this token was given to.
 
         The key is found by the token's `kid` among the realm's and in no other way: `jku`, `jwk`
@@ -93,7 +93,7 @@ def header_of(token: str) -> Header:
         raise Unauthenticated(f"not signed with RS256 by a key that has a kid: {error}") from None
 
 
-def caller_in(header: Header, claims: dict[str, Any]) -> CallerId:
+def caller_in(header: Header, claims: dict[str, Any]) -> Caller:
     """The caller that these claims name.
 
     Raises:
@@ -107,4 +107,4 @@ def caller_in(header: Header, claims: dict[str, Any]) -> CallerId:
     for name, value in (("sub", claims["sub"]), ("org_id", organisation)):
         if not isinstance(value, str) or not NAME.fullmatch(value):
             raise Unauthenticated(f"{name} names nobody: {str(value)[:64]!r}")
-    return CallerId(claims["sub"], organisation)
+    return Caller(claims["sub"], organisation)

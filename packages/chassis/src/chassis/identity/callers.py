@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class CallerId:
+class Caller:
     """Somebody that a token names.
 
     Attributes:
@@ -24,7 +24,7 @@ class CallerId:
     @property
     def user_id(self) -> str | None:
         """What a trace calls its user; None where nobody is told from another."""
-        return None if self == ANYBODY else self.subject
+        return None if self == ANONYMOUS else self.subject
 
     @property
     def key(self) -> str:
@@ -32,14 +32,14 @@ class CallerId:
         return f"{self.organisation}/{self.subject}"
 
 
-ANYBODY = CallerId("anybody", "")
+ANONYMOUS = Caller("anybody", "")
 """With `AUTH_MODE=disabled` nobody is told from another."""
 
 
 class Identity(Protocol):
     """How it is found out who calls."""
 
-    async def caller(self, headers: Headers) -> CallerId:
+    async def caller(self, headers: Headers) -> Caller:
         """Who sent these headers.
 
         Raises:
@@ -58,12 +58,12 @@ class Identity(Protocol):
         ...
 
 
-class Anybody:
+class NoAuth:
     """`AUTH_MODE=disabled`."""
 
-    async def caller(self, _: Headers) -> CallerId:
+    async def caller(self, _: Headers) -> Caller:
         """See `Identity.caller`."""
-        return ANYBODY
+        return ANONYMOUS
 
     async def is_ready(self) -> bool:
         """See `Identity.is_ready`."""

@@ -13,9 +13,8 @@ import msgspec
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import RSAKey
 
-from api.gateway.peer import loop_time
-from chassis.errors import AccessError, IdentityUnavailable
-from chassis.http.client_body import read_whole
+from chassis.errors import IdentityUnavailable
+from chassis.http.client_body import BodyError, loop_time, read_whole
 from chassis.logs import log
 
 LIFETIME_SECONDS = 600.0
@@ -24,7 +23,7 @@ PAUSE_SECONDS = 10.0
 FETCH_SECONDS = 5.0
 
 
-class RealmKeys:
+class Jwks:
     """
     Args:
         url: of the realm's JSON Web Key Set (RFC 7517).
@@ -102,7 +101,7 @@ class RealmKeys:
             keys = keys_of(await self._read())
             if not keys:
                 raise ValueError("no RSA key for signatures in it")
-        except (aiohttp.ClientError, OSError, ValueError, RecursionError, AccessError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, RecursionError, BodyError) as error:
             self._failure = f"{self._url}: {type(error).__name__}: {error}"
             log.warning(
                 "realm_keys_not_read", reason=self._failure, remedy=IdentityUnavailable.remedy

@@ -8,24 +8,24 @@ from starlette.datastructures import Headers
 from chassis.errors import Unauthenticated
 
 if TYPE_CHECKING:
-    from chassis.identity.access_tokens import Tokens
+    from chassis.identity.access_tokens import AccessTokens
 
-from chassis.identity.callers import CallerId
+from chassis.identity.callers import Caller
 
 CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
 
-class OfRealm:
+class KeycloakIdentity:
     """`AUTH_MODE=keycloak`.
 
     Args:
         tokens: of the realm.
     """
 
-    def __init__(self, tokens: "Tokens") -> None:
+    def __init__(self, tokens: "AccessTokens") -> None:
         self._tokens = tokens
 
-    async def caller(self, headers: Headers) -> CallerId:
+    async def caller(self, headers: Headers) -> Caller:
         """See `Identity.caller`."""
         return await self._tokens.caller(bearer_token(headers.getlist("Authorization")))
 

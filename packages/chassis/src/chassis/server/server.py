@@ -8,12 +8,13 @@ from types import FrameType
 import uvicorn
 from sse_starlette.sse import AppStatus
 
-from api.event_stream import SEND_SECONDS
 from chassis.admission import Admission
 from chassis.logs import log
 from chassis.settings import SettingsError
 
 GRACE_SECONDS = 25.0
+UNREAD_SECONDS = 30
+"""A client that reads nothing for so long loses its connection."""
 LAST_WORDS_SECONDS = 2.0
 
 
@@ -60,7 +61,7 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def listen(host: str, port: int, *, unread_seconds: float = SEND_SECONDS) -> socket.socket:
+def listen(host: str, port: int, *, unread_seconds: float = UNREAD_SECONDS) -> socket.socket:
     """A listening socket.
 
     Args:

@@ -114,7 +114,7 @@ class SpanExport(Generic[SeenT]):
             pass
 
     def ended(self, call: SeenT) -> None:
-        """See `Watcher.ended`."""
+        """See `CallObserver.ended`."""
         size = call.size
         if self._bytes + size > QUEUE_BYTES:
             self.dropped += 1

@@ -8,7 +8,7 @@ from prometheus_client.metrics import MetricWrapperBase
 Metric = TypeVar("Metric", bound=MetricWrapperBase)
 
 
-class Names:
+class LabelNames:
     """
     Args:
         known: those that are told apart from the beginning.
@@ -31,7 +31,7 @@ class Names:
         return name if name in self.known else self._rest
 
 
-class Children(dict[tuple[str, ...], Metric], Generic[Metric]):
+class LabelledChildren(dict[tuple[str, ...], Metric], Generic[Metric]):
     """A metric's children by their labels. To find one here takes no lock, and makes no string."""
 
     def __init__(self, metric: Metric) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import Headers
 
 from chassis.errors import Unauthenticated
-from chassis.identity.access_tokens import Tokens
+from chassis.identity.access_tokens import AccessTokens
 from chassis.identity.keycloak import bearer_token
 from runtime_mcp import strict_yaml
 from runtime_mcp.upstreams.config import sentences
@@ -68,7 +68,7 @@ class LocalAgent:
 class AgentsOfRealm:
     """`AUTH_MODE=keycloak`: the subject of an access token, verified as the API does it."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: AccessTokens) -> None:
         self._tokens = tokens
 
     async def agent(self, headers: Headers) -> Agent:

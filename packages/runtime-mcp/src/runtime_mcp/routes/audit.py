@@ -6,16 +6,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.exc import SQLAlchemyError
 
-from chassis.errors import AccessError, NotFound, PermissionDenied, ProjectMissing
+from chassis.errors import NotFound, PermissionDenied, ProjectMissing, ServiceError
 from runtime_mcp.agents.guard import caller_of
 from runtime_mcp.allowlist.decision import grant_of
-from runtime_mcp.app_state import Parts
+from runtime_mcp.app_state import AppState
 from runtime_mcp.audit.reading import Scope, Wanted, one_of, page_of
 
 router = APIRouter()
 
 
-class AuditUnreadable(AccessError):
+class AuditUnreadable(ServiceError):
     status = 503
     code = "audit_unavailable"
     detail = "The record cannot be read now."
@@ -33,11 +33,11 @@ class Asked(Wanted):
 @router.get("/audit")
 async def audit(request: Request, asked: Annotated[Asked, Query()]) -> dict[str, Any]:
     """A page of events, the newest first."""
-    parts: Parts = request.state.parts
+    state: AppState = request.state.app
     page, size = asked.page, asked.page_size
     try:
         data, total = await page_of(
-            parts.audit.readers, scope_of(request), asked, page=page, size=size
+            state.audit.readers, scope_of(request), asked, page=page, size=size
         )
     except (SQLAlchemyError, OSError) as error:
         raise AuditUnreadable(type(error).__name__) from None
@@ -56,9 +56,9 @@ async def audit(request: Request, asked: Annotated[Asked, Query()]) -> dict[str,
 @router.get("/audit/{event_id}")
 async def one_event(request: Request, event_id: str) -> dict[str, Any]:
     """One event."""
-    parts: Parts = request.state.parts
+    state: AppState = request.state.app
     try:
-        found = await one_of(parts.audit.readers, scope_of(request), event_id)
+        found = await one_of(state.audit.readers, scope_of(request), event_id)
     except (SQLAlchemyError, OSError) as error:
         raise AuditUnreadable(type(error).__name__) from None
     if found is None:
@@ -73,10 +73,10 @@ def scope_of(request: Request) -> Scope:
         PermissionDenied: nothing.
         ProjectMissing: it may read the events of a project, and says none.
     """
-    parts: Parts = request.state.parts
+    state: AppState = request.state.app
     caller = caller_of(request)
     agent, project = caller.agent, caller.project
-    grant = grant_of(parts.calls.allowlist(), agent)
+    grant = grant_of(state.calls.allowlist(), agent)
     match grant.audit if grant else None:
         case "organisation":
             return Scope(agent.organisation, project_id=project)

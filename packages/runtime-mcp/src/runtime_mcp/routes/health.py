@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import choose_encoder
 
-from runtime_mcp.app_state import Parts
+from runtime_mcp.app_state import AppState
 
 router = APIRouter()
 
@@ -22,10 +22,10 @@ async def live() -> dict[str, str]:
 @router.get("/health/ready")
 async def ready(request: Request, response: Response) -> dict[str, Any]:
     """Calls may be sent here: they can be recorded, and agents can be told."""
-    parts: Parts = request.state.parts
-    if not await parts.agents.is_ready():
+    state: AppState = request.state.app
+    if not await state.agents.is_ready():
         status = "identity_unavailable"
-    elif not await parts.audit.is_ready():
+    elif not await state.audit.is_ready():
         status = "audit_unavailable"
     else:
         status = "ok"
@@ -38,7 +38,7 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
             "tools": each.tools,
             "changed": [asdict(tool) for tool in each.changed],
         }
-        for each in parts.upstreams.states()
+        for each in state.upstreams.states()
     ]
     return {"status": status, "upstreams": states}
 
@@ -46,14 +46,14 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
     """What happened here, in the form of the request's Accept."""
-    parts: Parts = request.state.parts
-    parts.metrics.upstreams(
-        (each.name, each.up, len(each.changed)) for each in parts.upstreams.states()
+    state: AppState = request.state.app
+    state.metrics.upstreams(
+        (each.name, each.up, len(each.changed)) for each in state.upstreams.states()
     )
-    parts.metrics.offered(tool.name for tool in parts.calls.offers.tools())
-    parts.metrics.files({name: file.is_taken for name, file in parts.files.items()})
-    parts.metrics.record(behind=parts.audit.behind, unheard=parts.audit.unheard)
-    parts.metrics.exports.look(parts.exports)
+    state.metrics.offered(tool.name for tool in state.calls.offers.tools())
+    state.metrics.files({name: file.is_taken for name, file in state.files.items()})
+    state.metrics.record(behind=state.audit.behind, unheard=state.audit.unheard)
+    state.metrics.exports.look(state.exports)
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    text = await asyncio.to_thread(encode, parts.metrics.registry)
+    text = await asyncio.to_thread(encode, state.metrics.registry)
     return Response(text, headers={"Content-Type": content_type, "Cache-Control": "no-store"})

@@ -9,8 +9,7 @@ from typing import Any, Self
 import aiohttp
 from mcp_types import CallToolResult, TextContent, Tool, ToolAnnotations
 
-from chassis.errors import AccessError
-from chassis.http.client_body import read_whole
+from chassis.http.client_body import BodyError, read_whole
 
 HELLO = "hello_world"
 COMPLETE = "llm_complete"
@@ -77,7 +76,7 @@ class LlmService:
         """What the service answers; its problem object where it has none.
 
         Args:
-            headers: that go on; see `door.forwarded`.
+            headers: that go on; see `guard.forwarded`.
         """
         deadline = asyncio.get_running_loop().time() + self._timeout
         try:
@@ -88,7 +87,7 @@ class LlmService:
                 ) as response,
             ):
                 said = json.loads(await read_whole(response, deadline))
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, AccessError):
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, BodyError):
             return failed("The service for LLM access does not answer.", "llm_service_unavailable")
         if not isinstance(said, dict):
             return failed("The service for LLM access does not answer.", "llm_service_unavailable")

@@ -16,7 +16,8 @@ from mcp_types import (
 )
 from starlette.requests import Request
 
-from runtime_mcp.agents.guard import caller_of, forwarded, trace_of
+from chassis.http.request_state import trace_of
+from runtime_mcp.agents.guard import caller_of, forwarded
 from runtime_mcp.tools.call import Calls
 from runtime_mcp.tools.catalog import Asked
 from runtime_mcp.upstreams.on_behalf import OnBehalf
@@ -38,7 +39,7 @@ def mcp_server(version: str) -> Server[Any]:
 
 async def list_tools(context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
     request = request_of(context)
-    calls: Calls = request.state.parts.calls
+    calls: Calls = request.state.app.calls
     return ListToolsResult(tools=calls.visible(caller_of(request).agent))
 
 
@@ -46,7 +47,7 @@ async def call_tool(
     context: Context, params: CallToolRequestParams
 ) -> CallToolResult | InputRequiredResult:
     request = request_of(context)
-    calls: Calls = request.state.parts.calls
+    calls: Calls = request.state.app.calls
     caller = caller_of(request)
     trace = trace_of(request)
     asked = Asked(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from chassis.telemetry.spans import MOULDS, SERVER, NewSpan, mould, span
-from chassis.trace_context import Share, Trace
+from chassis.trace_context import Trace, TraceShare
 from runtime_mcp.audit.events import NewEvent
 
 BYTES_OF_ONE = 1000
@@ -39,13 +39,13 @@ class ToolCallSeen:
 class ToolSpans:
     """
     Args:
-        share: of the traces, from 0 to 1; see `Share`.
+        share: of the traces, from 0 to 1; see `TraceShare`.
     """
 
     wants_text = False
 
     def __init__(self, share: float = 1.0) -> None:
-        self._share = Share(share)
+        self._share = TraceShare(share)
 
     def __call__(self, call: ToolCallSeen, new: NewSpan) -> None:
         """Makes the span of a call that is over."""
