@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         return GatewayKey(given.get_secret_value())
 
     @property
+    def needs_litellm(self) -> bool:
+        """Whether calls go out through litellm."""
+        return self.llm_client == "litellm" or self.llm_allow_local_models
+
+    @property
     def has_langfuse(self) -> bool:
         """Whether all three variables of Langfuse are set; with less, there are no traces there."""
         return None not in (self.langfuse_host, self.langfuse_public_key, self.langfuse_secret_key)
