@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from api import litellm_client
 from api.errors import UpstreamFailed
 from api.gateway.attribution import Attribution, Solution
 from api.gateway.chat_client import ChatClient, ChatRead, ChatRequest, Ending, TokenUsage
@@ -21,6 +20,7 @@ from api.gateway.wire_client import WireClient
 from api.litellm_client.answers import next_of, raw_response, reads_of_chunks
 from api.litellm_client.client import LitellmClient
 from api.litellm_client.local_models import LocalModels
+from api.litellm_client.opened import opened
 from chassis.http.client_body import loop_time
 from chassis.project_id import ProjectId
 from conftest import RunningProvider
@@ -100,7 +100,7 @@ async def every_lane(
     settings = settings_for(provider.url, llm_client=client, llm_allow_local_models=bool(more))
     async with Gateway(provider.url, GatewayKey(MASTER_KEY)) as gateway:
         wire = WireClient(gateway)
-        lane = litellm_client.opened(settings, gateway, wire) if settings.needs_litellm else wire
+        lane = opened(settings, 20, gateway, wire) if settings.needs_litellm else wire
         await lane.warm_up()
         yield lane
 

@@ -12,20 +12,18 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from api import (
-    langfuse,  # removable: langfuse
-    litellm_client,  # removable: litellm_client
-    openfga,  # removable: openfga
-    redis_state,  # removable: redis_state
-)
 from api.app_state import AppState, LifespanState
 from api.gateway.chat_client import ChatClient
 from api.gateway.peer import Gateway
 from api.gateway.wire_client import WireClient
 from api.idempotency.answers import Answers, AnswersInMemory  # removable: idempotency
+from api.langfuse.opened import trace_proof as trace_reader  # removable: langfuse
+from api.litellm_client.opened import opened as through_litellm  # removable: litellm
 from api.llm.client import Llm
 from api.llm.observers import CallRecord
+from api.openfga.opened import opened as openfga  # removable: openfga
 from api.project_access import AllowAll, ProjectAccess
+from api.redis_state.opened import opened as shared_state  # removable: redis
 from api.resumable.registry import SharedStreams, StreamRegistry  # removable: resumable
 from api.resumable.streams import ResumableStreams  # removable: resumable
 from api.routes import (
@@ -115,51 +113,47 @@ def lifespan_of(
     async def lifespan(app: FastAPI) -> AsyncGenerator[LifespanState]:
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
-            metrics = Metrics(settings, app.version)
+            lane = "wire"
+            lane = settings.llm_client  # removable: litellm
+            metrics = Metrics(settings, app.version, lane)
             gateway = await enter(Gateway(settings.llm_gateway_url, settings.gateway_key()))
 
             client: ChatClient = WireClient(gateway)
-            if settings.needs_litellm:  # removable: litellm_client
-                client = litellm_client.opened(
-                    settings, gateway, client
-                )  # removable: litellm_client
+            if settings.needs_litellm:  # removable: litellm
+                timeout = settings.llm_timeout_seconds  # removable: litellm
+                client = through_litellm(settings, timeout, gateway, client)  # removable: litellm
             warm_up = asyncio.create_task(client.warm_up())
             warm_up.add_done_callback(log_failed_warm_up)
             stack.push_async_callback(asyncio.wait, {warm_up})
 
+            grace_is_over = admission.grace_is_over
             answers: Answers = AnswersInMemory()  # removable: idempotency
             tickets: Tickets = TicketsInMemory()  # removable: tickets
-            streams_elsewhere: SharedStreams | None = None  # removable: resumable
-            if settings.redis_url is not None:  # removable: redis_state
-                shared = await enter(
-                    redis_state.opened(settings, admission)
-                )  # removable: redis_state
-                answers = shared.answers  # removable: redis_state, idempotency
-                tickets = shared.tickets  # removable: redis_state, tickets
-                streams_elsewhere = shared.streams  # removable: redis_state, resumable
+            elsewhere: SharedStreams | None = None  # removable: resumable
+            if settings.redis_url is not None:  # removable: redis
+                shared = await enter(shared_state(settings, admission))  # removable: redis
+                answers = shared.answers  # removable: redis, idempotency
+                tickets = shared.tickets  # removable: redis, tickets
+                elsewhere = shared.streams  # removable: redis, resumable
             stack.push_async_callback(answers.aclose)  # removable: idempotency
-            admission.grace_is_over.add_done_callback(
-                lambda _: answers.stop()
-            )  # removable: idempotency
+            grace_is_over.add_done_callback(lambda _: answers.stop())  # removable: idempotency
 
             identity = await enter(identity_of(settings))
             access: ProjectAccess = AllowAll()
             if settings.openfga_api_url is not None:  # removable: openfga
-                access = await enter(
-                    openfga.opened(settings, metrics.decided)
-                )  # removable: openfga
+                access = await enter(openfga(settings, metrics.decided))  # removable: openfga
 
             exports = await enter(span_exports(settings))
             trace_proof: TraceProof | None = None
             if settings.has_langfuse:  # removable: langfuse
-                trace_proof = await enter(langfuse.trace_proof(settings))  # removable: langfuse
+                trace_proof = await enter(trace_reader(settings))  # removable: langfuse
 
             streams: Streams = DirectStreams(admission)
             registry = StreamRegistry(admission)  # removable: resumable
-            streams = ResumableStreams(
-                registry, admission, streams_elsewhere
-            )  # removable: resumable
+            streams = ResumableStreams(registry, admission, elsewhere)  # removable: resumable
             stack.push_async_callback(streams.aclose)
+            llm = Llm(client, settings, gateway.is_ready, [metrics.calls, *exports])
+            llm.records_generations = settings.records_generations  # removable: langfuse
             yield LifespanState(
                 count_refusal=metrics.refused,
                 app=AppState(
@@ -167,7 +161,7 @@ def lifespan_of(
                     identity=identity,
                     access=access,
                     gateway=gateway,
-                    llm=Llm(client, settings, gateway.is_ready, [metrics.calls, *exports]),
+                    llm=llm,
                     admission=admission,
                     warm_up=warm_up,
                     streams=streams,
@@ -219,12 +213,11 @@ async def authenticate(scope: Scope) -> dict[str, Any]:
     """The caller of this request, by a ticket where it came with one; and what that was given for.
 
     Raises:
-        Unauthenticated, IdentityUnavailable, StateUnavailable: see `granted`, `Identity.caller`.
+        Unauthenticated, IdentityUnavailable, StateUnavailable: see `Identity.caller`, `granted`.
     """
     headers, app = Headers(scope=scope), cast(AppState, scope["state"]["app"])
-    if (
-        grant := await granted_by_ticket(scope, headers, app.tickets)
-    ) is not None:  # removable: tickets
+    grant = await granted_by_ticket(scope, headers, app.tickets)  # removable: tickets
+    if grant is not None:  # removable: tickets
         return {"caller": grant.caller, "grant": grant}  # removable: tickets
     return {"caller": await app.identity.caller(headers)}
 

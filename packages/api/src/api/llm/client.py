@@ -63,6 +63,8 @@ class Llm:
             settings.llm_min_tokens_thinking,
             repairs=settings.llm_repair_empty_answers,
         )
+        self.records_generations = False
+        """Whether the service records the generations in Langfuse, and not the gateway."""
         self.overload = Overload(loop_time, Breakers(loop_time), gateway_is_ready)
 
     async def complete(
@@ -217,7 +219,7 @@ class Llm:
                 trace.trace_id,
                 options.get("session_id"),
                 user_id,
-                self._settings.records_generations,
+                self.records_generations,
             ),
             trace=trace,
             deadline=loop_time() + self._settings.llm_timeout_seconds,

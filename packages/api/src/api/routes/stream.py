@@ -69,8 +69,8 @@ async def opened_by_query(
         body = CompletionRequest(**query.model_dump(include=IN_QUERY))
     name = idempotency_key(request, name)  # removable: idempotency
     linger = LINGER_SECONDS
-    if request.headers.get("Accept") == "text/event-stream":
-        linger = state.settings.llm_stream_resume_seconds
+    if request.headers.get("Accept") == "text/event-stream":  # removable: resumable
+        linger = state.settings.llm_stream_resume_seconds  # removable: resumable
     wanted = asked(request, body, llm, state.settings, name, seen, linger)
     async with state.streams.opened(wanted) as blocks:
         yield blocks
