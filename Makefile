@@ -13,7 +13,7 @@ TYPED := packages/chassis/src packages/api/src packages/gateway/src packages/run
 # Most tests wait for something: three workers, each with a gateway of its own, keep two cores busy.
 WORKERS := -n 3 --dist loadfile
 
-.PHONY: help setup run test test-integration test-long api doctor tool-gateway gateway identity model lint style types \
+.PHONY: help setup run remove test test-integration test-long api doctor tool-gateway gateway identity model lint style types \
 	attribution audit leaks vulnerabilities sbom bench chart image dockerfile lock rename clean moved
 
 help: ## list the commands
@@ -105,6 +105,9 @@ image: $(API) ## build the images of the API and of both gateways; ARGS=api buil
 
 rename: $(API) ## rename the solution everywhere: make rename NAME=my-solution
 	@.venv/bin/python tools/rename.py "$(NAME)"
+
+remove: $(API) ## take an optional concern out: make remove CONCERN=redis
+	@.venv/bin/python tools/remove.py "$(CONCERN)"
 
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" tools/uv.sh pip compile --quiet --universal \
 	--generate-hashes --python-version 3.11 --no-emit-index-url $(ARGS)

@@ -126,17 +126,16 @@ def lifespan_of(
             warm_up.add_done_callback(log_failed_warm_up)
             stack.push_async_callback(asyncio.wait, {warm_up})
 
-            grace_is_over = admission.grace_is_over
             answers: Answers = AnswersInMemory()  # removable: idempotency
             tickets: Tickets = TicketsInMemory()  # removable: tickets
             elsewhere: SharedStreams | None = None  # removable: resumable
             if settings.redis_url is not None:  # removable: redis
-                shared = await enter(shared_state(settings, admission))  # removable: redis
+                shared = await enter(shared_state(settings))  # removable: redis
                 answers = shared.answers  # removable: redis, idempotency
                 tickets = shared.tickets  # removable: redis, tickets
                 elsewhere = shared.streams  # removable: redis, resumable
             stack.push_async_callback(answers.aclose)  # removable: idempotency
-            grace_is_over.add_done_callback(lambda _: answers.stop())  # removable: idempotency
+            admission.when_grace_is_over(answers.stop)  # removable: idempotency
 
             identity = await enter(identity_of(settings))
             access: ProjectAccess = AllowAll()

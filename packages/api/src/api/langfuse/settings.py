@@ -45,3 +45,11 @@ class LangfuseSettings(BaseSettings):
         names = ("langfuse_host", "langfuse_public_key", "langfuse_secret_key")
         missing = [name.upper() for name in names if getattr(self, name) is None]
         return missing if len(missing) < len(names) else []
+
+    def langfuse_notes(self) -> list[str]:
+        """What to say at the start of variables that do not make sense together."""
+        if not (missing := self.missing_for_langfuse()):
+            return []
+        return [
+            f"{', '.join(missing)}: not set, and so nothing is traced; Langfuse takes all three"
+        ]

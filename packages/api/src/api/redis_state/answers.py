@@ -5,8 +5,8 @@ The one that makes it holds a lease; when it dies the lease runs out and another
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.call_key import CallKey
-from api.errors import StateUnavailable
 from api.idempotency.answers import KEPT_SECONDS, AnswersInMemory, Work
+from api.redis_state.failures import or_unavailable
 from chassis.errors import InternalError, ServiceError
 from chassis.logs import log
 
@@ -158,18 +158,6 @@ class AnswersInRedis:
     async def _known(self, name: str) -> Record | None:
         data: Any = await self._redis.get(name)
         return None if data is None else msgspec.msgpack.decode(data, type=Record)
-
-
-@asynccontextmanager
-async def or_unavailable() -> AsyncGenerator[None]:
-    """
-    Raises:
-        StateUnavailable: Redis failed in the block.
-    """
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise StateUnavailable(f"Redis: {type(error).__name__}: {error}") from None
 
 
 def kinds(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:

@@ -1,14 +1,13 @@
 """State that several replicas share, in Redis."""
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from api.idempotency.answers import Answers  # removable: idempotency
 from api.redis_state.settings import RedisSettings
 from api.resumable.registry import SharedStreams  # removable: resumable
 from api.tickets.tickets import Tickets  # removable: tickets
-from chassis.admission import Admission
 
 CONNECTIONS = 50
 """Whoever finds none free waits: a thousand streams all write down their events there."""
@@ -24,7 +23,7 @@ class SharedState:
 
 
 @asynccontextmanager
-async def opened(settings: RedisSettings, admission: Admission) -> AsyncGenerator[SharedState]:
+async def opened(settings: RedisSettings) -> AsyncGenerator[SharedState]:
     """The state that is in the Redis of `REDIS_URL`, for as long as the block."""
     from redis.asyncio import BlockingConnectionPool, Redis
 
@@ -41,11 +40,11 @@ async def opened(settings: RedisSettings, admission: Admission) -> AsyncGenerato
         max_connections=CONNECTIONS,
         timeout=5,
     )
-    async with Redis.from_pool(pool) as redis, AsyncExitStack() as stack:
-        streams = RedisStreams(redis, admission)  # removable: resumable
-        stack.push_async_callback(streams.aclose)  # removable: resumable
+    async with Redis.from_pool(pool) as redis:
+        streams = RedisStreams(redis)  # removable: resumable
         yield SharedState(
             answers=AnswersInRedis(redis),  # removable: idempotency
             tickets=TicketsInRedis(redis),  # removable: tickets
             streams=streams,  # removable: resumable
         )
+        await streams.aclose()  # removable: resumable

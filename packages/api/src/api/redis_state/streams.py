@@ -20,7 +20,6 @@ from api.resumable.event_buffer import misses_some
 from api.resumable.live_stream import LiveStream, broken_off
 from api.resumable.registry import KEPT_SECONDS, RemoteStream
 from api.sse_events import Block
-from chassis.admission import Admission
 from chassis.errors import Draining, ServiceError
 from chassis.logs import log
 from chassis.trace_context import Trace
@@ -68,12 +67,10 @@ class RedisStreams:
     """
     Args:
         redis: shared by the replicas.
-        admission: says when those who follow a stream have to end.
     """
 
-    def __init__(self, redis: Redis, admission: Admission) -> None:
+    def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # its types know answers of any protocol and decoding, ours is one
-        self._admission = admission
         self._tasks: set[asyncio.Task[None]] = set()
 
     def share(self, stream: LiveStream) -> None:
@@ -98,12 +95,14 @@ class RedisStreams:
             log.warning("stream_not_found", reason=type(error).__name__)
             return []
 
-    async def follow(self, run: str, after: int, trace: Trace) -> AsyncGenerator[Block]:
+    async def follow(
+        self, run: str, after: int, trace: Trace, ends: "asyncio.Future[None]"
+    ) -> AsyncGenerator[Block]:
         """The events after this id, as `EventLog.follow` gives them; ends with a terminal event."""
         names, position = Names(run), b"0"
         why: ServiceError
         try:
-            while not self._admission.grace_is_over.done():
+            while not ends.done():
                 await self._redis.set(names.reader, after, px=PULSE_LASTS_MS)
                 read = await self._redis.xread({names.events: position}, count=100)
                 entries: Entries = read[0][1] if read else []

@@ -7,7 +7,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from api.call_key import digest_of
-from api.redis_state.answers import or_unavailable
+from api.redis_state.failures import or_unavailable
 from api.tickets.tickets import LIFETIME_SECONDS, Grant, must_be_a_share
 
 

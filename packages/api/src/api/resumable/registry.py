@@ -58,8 +58,14 @@ class SharedStreams(Protocol):
         """
         ...
 
-    def follow(self, run: str, after: int, trace: Trace) -> AsyncGenerator[Block]:
-        """The events after this id of the stream of this run; ends with a terminal event."""
+    def follow(
+        self, run: str, after: int, trace: Trace, ends: "asyncio.Future[None]"
+    ) -> AsyncGenerator[Block]:
+        """The events after this id of the stream of this run; ends with a terminal event.
+
+        Args:
+            ends: done when it has to end before.
+        """
         ...
 
 

@@ -30,8 +30,8 @@ class ResumableStreams:
         self._registry = registry
         self._admission = admission
         self._shared = shared
-        admission.grace_is_over.add_done_callback(
-            lambda _: registry.stop(Draining("the grace of the shutdown is over"))
+        admission.when_grace_is_over(
+            lambda: registry.stop(Draining("the grace of the shutdown is over"))
         )
 
     @property
@@ -46,7 +46,8 @@ class ResumableStreams:
         found = await self._find(asked, after)
         if isinstance(found, RemoteStream) and self._shared is not None:
             with self._admission.admitted():
-                yield self._shared.follow(found.run, after, asked.trace)
+                ends = self._admission.grace_is_over
+                yield self._shared.follow(found.run, after, asked.trace, ends)
             return
         stream = found if isinstance(found, LiveStream) else self._start(asked)
         with stream.read() as reader:

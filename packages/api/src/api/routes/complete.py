@@ -1,8 +1,12 @@
 """`POST /llm/complete`: one answer, as JSON."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import (
+    APIRouter,
+    Request,  # removable: idempotency
+    Response,
+)
 
-from api.app_state import State
+from api.app_state import State  # removable: idempotency
 from api.idempotency.key import idempotency_key  # removable: idempotency
 from api.project import ProjectLlm
 from api.routes.json_answer import json_answer, timing_of
@@ -18,7 +22,10 @@ router = APIRouter(prefix="/llm", tags=["llm"], responses=FAILURES, route_class=
     "/complete", openapi_extra=NAMED, responses=ANSWER, response_class=Response, status_code=200
 )
 async def complete(
-    request: Request, body: CompletionRequest, llm: ProjectLlm, state: State
+    body: CompletionRequest,
+    llm: ProjectLlm,
+    request: Request,  # removable: idempotency
+    state: State,  # removable: idempotency
 ) -> Response:
     """One answer, as JSON."""
     if (name := idempotency_key(request)) is not None:  # removable: idempotency
