@@ -13,7 +13,7 @@ from mcp_types import CallToolRequestParams, CallToolResult, TextContent
 
 from runtime_mcp.upstreams.config import UpstreamsConfig, parse
 from runtime_mcp.upstreams.followed import UpstreamState
-from runtime_mcp.upstreams.on_behalf import OnBehalf
+from runtime_mcp.upstreams.server import ClientSide
 from runtime_mcp.upstreams.upstreams import Upstreams
 
 TESTS = Path(__file__).resolve().parent
@@ -59,7 +59,7 @@ async def called(
     offered = upstreams.get(tool)
     assert offered is not None, (tool, upstreams.states())
     params = CallToolRequestParams(name=tool, arguments=arguments)
-    result = await offered.server.call(offered.own_name, params, headers or {}, OnBehalf())
+    result = await offered.server.call(offered.own_name, params, headers or {}, ClientSide())
     assert isinstance(result, CallToolResult)
     return result
 

@@ -21,7 +21,7 @@ from runtime_mcp.audit.verify import findings
 from runtime_mcp.main import create_app
 from runtime_mcp.upstreams.config import HttpServerConfig, parse
 from runtime_mcp.upstreams.errors import UpstreamDown
-from runtime_mcp.upstreams.http_server import HttpServer
+from runtime_mcp.upstreams.http.server import HttpServer
 from runtime_mcp.upstreams.secrets import Secrets
 from runtime_mcp.upstreams.upstreams import Upstreams
 from tool_gateway import (

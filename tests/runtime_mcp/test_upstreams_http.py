@@ -15,7 +15,6 @@ from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
 
 from marked import marked
 from running import listening
-from runtime_mcp.upstreams.connections import Connections, Guarded, is_refused
 from runtime_mcp.upstreams.errors import (
     UpstreamDown,
     UpstreamError,
@@ -23,7 +22,8 @@ from runtime_mcp.upstreams.errors import (
     UpstreamRefused,
 )
 from runtime_mcp.upstreams.followed import Followed
-from runtime_mcp.upstreams.pins import Pins
+from runtime_mcp.upstreams.http.connections import Connections, Guarded, is_refused
+from runtime_mcp.upstreams.offering import Pins
 from runtime_mcp.upstreams.server import Server as OneServer
 from runtime_mcp.upstreams.upstreams import Upstreams
 from tool_gateway import Upstream, served

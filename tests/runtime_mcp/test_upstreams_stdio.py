@@ -21,7 +21,7 @@ from runtime_mcp.upstreams.errors import (
     UpstreamTimeout,
     UpstreamTooLarge,
 )
-from runtime_mcp.upstreams.on_behalf import OnBehalf
+from runtime_mcp.upstreams.server import ClientSide
 from runtime_mcp.upstreams.upstreams import Upstreams
 from upstreams_running import PATHS, called, config_of, following, over_stdio, state_of, told, until
 
@@ -252,7 +252,7 @@ async def test_a_process_that_is_stuck_is_replaced_however_many_go_on_calling_it
             if offered is not None:
                 with suppress(UpstreamError):
                     params = CallToolRequestParams(name="sleep", arguments={"seconds": 0})
-                    await offered.server.call("sleep", params, {}, OnBehalf())
+                    await offered.server.call("sleep", params, {}, ClientSide())
             await asyncio.sleep(0.05)
 
     async with following(look=0.5, old=old) as upstreams:

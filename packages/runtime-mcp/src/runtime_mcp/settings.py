@@ -1,6 +1,6 @@
 """The environment of the tool gateway, and its only reader.
 
-A missing or senseless value is one readable line that names the variable, before anything starts.
+A missing or wrong value is one readable line that names the variable, before anything starts.
 """
 
 import os
@@ -8,18 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationInfo,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.exc import ArgumentError
 
 from chassis.addresses import is_loopback
+from chassis.identity.api_keys import parse_keys
 from chassis.setting_values import (
     certificates_of,
     headers_of_otlp,
@@ -28,39 +22,29 @@ from chassis.setting_values import (
     unless_empty,
 )
 from chassis.settings import load
-from runtime_mcp.agents.agent import parse_keys
 from runtime_mcp.allowlist import allowlist
 from runtime_mcp.audit.database import engine_of
 from runtime_mcp.upstreams import config as upstreams
 
 Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
-
-
 SHORTEST_KEY = 32
 
 
-def readable(value: Path) -> Path:
+def valid(value: Path, parse: Callable[[str], object]) -> Path:
     try:
-        value.read_bytes()
+        text = value.read_text()
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
+    parse(text)
     return value
 
 
-def sensible(value: Path, parse: Callable[[str], object]) -> Path:
-    try:
-        parse(readable(value).read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f"is no YAML: {' '.join(str(error).split())}") from None
-    return value
+def valid_upstreams(value: Path) -> Path:
+    return valid(value, lambda text: upstreams.parse(text, environment()))
 
 
-def sensible_upstreams(value: Path) -> Path:
-    return sensible(value, lambda text: upstreams.parse(text, environment()))
-
-
-def sensible_allowlist(value: Path) -> Path:
-    return sensible(value, allowlist.parse)
+def valid_allowlist(value: Path) -> Path:
+    return valid(value, allowlist.parse)
 
 
 def known_database(value: SecretStr) -> SecretStr:
@@ -76,7 +60,7 @@ def set_with_keys(value: Path | None, info: ValidationInfo) -> Path | None:
         return value
     if value is None:
         raise ValueError("required with AUTH_MODE=keys, and not set")
-    return sensible(value, parse_keys)
+    return valid(value, parse_keys)
 
 
 def reachable_by_whom(value: str, info: ValidationInfo) -> str:
@@ -100,8 +84,8 @@ class Settings(BaseSettings):
         extra="ignore", frozen=True, validate_default=True, hide_input_in_errors=True
     )
 
-    allowlist_file: Annotated[Path, AfterValidator(sensible_allowlist)]
-    upstreams_file: Annotated[Path, AfterValidator(sensible_upstreams)]
+    allowlist_file: Annotated[Path, AfterValidator(valid_allowlist)]
+    upstreams_file: Annotated[Path, AfterValidator(valid_upstreams)]
     auth_mode: Literal["keycloak", "keys", "disabled"] = "keycloak"
     keycloak_issuer_url: Annotated[Url, AfterValidator(set_with_keycloak)] = None
     keycloak_audience: Annotated[

@@ -2,11 +2,20 @@
 
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 BUSY_SECONDS = 5.0
+MAY_PASS = (
+    DBAPIError, NoConnection, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
+)  # fmt: skip
+"""What a database raises that may take the same row later."""
+NOT_TAKEN = ("22", "23")
+"""The classes of SQLSTATE that say that a row will never be taken."""
 
 
 def engine_of(
@@ -53,3 +62,18 @@ def durable(connection: Any, _: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def will_never_be_taken(error: Exception) -> bool:
+    """Whether the row is at fault: the same one will not be taken later."""
+    if isinstance(error, IntegrityError | DataError):
+        return True
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if str(getattr(cause, "sqlstate", None) or "").startswith(NOT_TAKEN):
+        return True
+    return not isinstance(error, MAY_PASS)
+
+
+def summary_of(error: Exception) -> str:
+    """Its kind and its first line, which has no parameters."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]

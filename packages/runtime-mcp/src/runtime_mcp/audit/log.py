@@ -9,15 +9,21 @@ from typing import Self
 from sqlalchemy import select
 
 from chassis.logs import log
-from runtime_mcp.audit.anchors import Heads, heads
-from runtime_mcp.audit.database import engine_of
-from runtime_mcp.audit.events import AuditUnavailable, NewEvent, Outcome
-from runtime_mcp.audit.faults import said
-from runtime_mcp.audit.migrate import migrate
-from runtime_mcp.audit.recovery import GONE_SECONDS
-from runtime_mcp.audit.rows import denied_row, intent_row, outcome_row, record_row
+from runtime_mcp.audit.chain import Heads, heads
+from runtime_mcp.audit.database import engine_of, summary_of
+from runtime_mcp.audit.events import (
+    AuditUnavailable,
+    NewEvent,
+    Outcome,
+    denied_row,
+    intent_row,
+    outcome_row,
+    record_row,
+)
+from runtime_mcp.audit.liveness import GONE_SECONDS
+from runtime_mcp.audit.maintenance import Maintenance
+from runtime_mcp.audit.migrations.migrate import migrate
 from runtime_mcp.audit.tables import writers
-from runtime_mcp.audit.upkeep import Upkeep
 from runtime_mcp.audit.writer import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Writer
 
 PATIENCE_SECONDS = 5.0
@@ -54,7 +60,7 @@ class AuditLog:
         self._patience = patience
         self._beat_every = min(HEARTBEAT_SECONDS, max(gone / 4, 0.05))
         self._writer = Writer(self.engine, source_pod=source_pod, patience=patience, key=key)
-        self._upkeep = Upkeep(
+        self._maintenance = Maintenance(
             self.engine, self._writer, source_pod=source_pod, gone=gone, days=retention_days
         )
         self._is_open = False
@@ -73,7 +79,7 @@ class AuditLog:
         await asyncio.wait({self._task}, timeout=2 * self._patience)
         self._task.cancel()
         await asyncio.wait({self._task})
-        await self._upkeep.say_head()
+        await self._maintenance.say_head()
         await self.engine.dispose()
         await self.readers.dispose()
 
@@ -112,7 +118,7 @@ class AuditLog:
     @property
     def unheard(self) -> float:
         """Seconds since the database took a sign of life; since the start, where it took none."""
-        return self._upkeep.unheard
+        return self._maintenance.unheard
 
     async def _run(self) -> None:
         """Opens the record, however long the database takes to be there, and keeps it."""
@@ -125,10 +131,10 @@ class AuditLog:
                 await self._writer.write(record_row("started", {"heads": ends}), is_owed=True)
             self._is_open = True
             await asyncio.gather(
-                self._every(self._beat_every, self._upkeep.beat, "audit_heartbeat_missed"),
-                self._every(self._beat_every, self._upkeep.recover, "audit_recovery_failed"),
-                self._every(RETENTION_SECONDS, self._upkeep.retain, "audit_retention_failed"),
-                self._every(SAY_HEAD_SECONDS, self._upkeep.say_head, "audit_head_failed"),
+                self._every(self._beat_every, self._maintenance.beat, "audit_heartbeat_missed"),
+                self._every(self._beat_every, self._maintenance.recover, "audit_recovery_failed"),
+                self._every(RETENTION_SECONDS, self._maintenance.retain, "audit_retention_failed"),
+                self._every(SAY_HEAD_SECONDS, self._maintenance.say_head, "audit_head_failed"),
             )
             await self._say_that_it_ends()
             self._writing.cancel()
@@ -137,9 +143,9 @@ class AuditLog:
         try:
             async with asyncio.timeout(self._patience):
                 await self._writer.drained()
-                await self._upkeep.seen(ended=True)
+                await self._maintenance.seen(ended=True)
         except Exception as error:  # noqa: BLE001 - others will find out by its silence
-            log.warning("audit_end_not_said", reason=said(error))
+            log.warning("audit_end_not_said", reason=summary_of(error))
 
     async def _until_open(self) -> Heads | None:
         """Where the chains of the others end; None if this one ends before."""
@@ -148,9 +154,9 @@ class AuditLog:
             try:
                 await migrate(self.engine)
                 ends = await heads(self.engine, self._writer.name)
-                await self._upkeep.enrol()
+                await self._maintenance.enrol()
             except Exception as error:  # noqa: BLE001 - not ready until it is mended, and says why
-                log.error("audit_not_open", reason=said(error))
+                log.error("audit_not_open", reason=summary_of(error))
                 await self._pause(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             else:
@@ -165,7 +171,7 @@ class AuditLog:
             try:
                 await work()
             except Exception as error:  # noqa: BLE001 - the next time may go well
-                log.warning(failed, reason=said(error))
+                log.warning(failed, reason=summary_of(error))
             await self._pause(seconds)
 
     async def _pause(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ from itertools import takewhile
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from runtime_mcp.audit.anchors import Heads, heads_in, told_of
+from runtime_mcp.audit.chain import Heads, checkpoints, heads_in
 from runtime_mcp.audit.tables import events, writers
 
 ROWS_AT_ONCE = 5000
@@ -79,7 +79,7 @@ async def still_named(engine: AsyncEngine) -> set[str]:
     """The chains that may have events, or of which an event of another one tells."""
     async with engine.connect() as connection:
         named = set((await connection.execute(select(writers.c.writer))).scalars())
-        return named.union(*await told_of(connection))
+        return named.union(*await checkpoints(connection))
 
 
 async def remove(engine: AsyncEngine, up_to: Heads) -> int:

@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from runtime_mcp.audit.anchors import told_of
-from runtime_mcp.audit.chain import START, link
+from runtime_mcp.audit.chain import START, checkpoints, link
 from runtime_mcp.audit.retention import removed_so_far
 from runtime_mcp.audit.tables import events
 
@@ -116,7 +115,7 @@ async def one_view(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
 async def told_heads(connection: AsyncConnection) -> dict[str, dict[int, str]]:
     """By writer, the events that other chains tell of."""
     told: dict[str, dict[int, str]] = defaultdict(dict)
-    for heads in await told_of(connection):
+    for heads in await checkpoints(connection):
         for writer, (sequence, digest) in heads.items():
             told[writer][sequence] = digest
     return told

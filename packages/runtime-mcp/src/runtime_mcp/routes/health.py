@@ -23,7 +23,7 @@ async def live() -> dict[str, str]:
 async def ready(request: Request, response: Response) -> dict[str, Any]:
     """Calls may be sent here: they can be recorded, and agents can be told."""
     state: AppState = request.state.app
-    if not await state.agents.is_ready():
+    if not await state.identity.is_ready():
         status = "identity_unavailable"
     elif not await state.audit.is_ready():
         status = "audit_unavailable"
@@ -50,7 +50,7 @@ async def metrics(request: Request) -> Response:
     state.metrics.upstreams(
         (each.name, each.up, len(each.changed)) for each in state.upstreams.states()
     )
-    state.metrics.offered(tool.name for tool in state.calls.offers.tools())
+    state.metrics.offered(tool.name for tool in state.calls.catalog.tools())
     state.metrics.files({name: file.is_taken for name, file in state.files.items()})
     state.metrics.record(behind=state.audit.behind, unheard=state.audit.unheard)
     state.metrics.exports.look(state.exports)

@@ -5,18 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from chassis.setting_values import HEADER_NAME, http_url
-from runtime_mcp import strict_yaml
+from chassis.watched_file import parse_yaml
 from runtime_mcp.upstreams.secrets import Secrets
 
 ServerName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\z")]
@@ -132,12 +124,8 @@ def parse(text: str, environment: Mapping[str, str]) -> UpstreamsConfig:
 
     Raises:
         ValueError: it is none, or names a variable that is not there; says where, in one line.
-        yaml.YAMLError: it is no YAML.
     """
-    try:
-        config = UpstreamsConfig.model_validate(strict_yaml.load(text))
-    except ValidationError as error:
-        raise ValueError("; ".join(sentences(error))) from None
+    config = parse_yaml(text, UpstreamsConfig)
     secrets = Secrets(environment)
     for name, server in config.servers.items():
         for where, value in values_of(server):
@@ -155,11 +143,3 @@ def values_of(server: HttpServerConfig | StdioServerConfig) -> Iterator[tuple[st
     )
     for name, value in values.items():
         yield f"{kind}.{name}", value
-
-
-def sentences(error: ValidationError) -> Iterator[str]:
-    for each in error.errors(include_url=False, include_input=False):
-        where = ".".join(
-            str(part) for part in each["loc"] if part not in ("http", "stdio", "[key]")
-        )
-        yield f"{where or 'the file'}: {each['msg'].removeprefix('Value error, ')}"

@@ -10,8 +10,7 @@ from mcp_types import Tool
 from chassis.logs import log
 from chassis.redaction import redacted
 from runtime_mcp.upstreams.errors import UpstreamError
-from runtime_mcp.upstreams.offering import OfferedTool, Offering
-from runtime_mcp.upstreams.pins import ChangedTool, Pins
+from runtime_mcp.upstreams.offering import ChangedTool, OfferedTool, Offering, Pins
 from runtime_mcp.upstreams.server import Server
 
 FIRST_RETRY_SECONDS = 0.5

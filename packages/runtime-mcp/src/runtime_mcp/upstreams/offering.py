@@ -1,15 +1,23 @@
 """Which of a server's tools are offered: those that have a name of their own and are what they
-were."""
+were when they were first seen, or are pinned to be."""
 
+import hashlib
+import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from mcp.client.client import Client
 from mcp_types import Tool
 
 from chassis.logs import log
 from runtime_mcp.upstreams.config import TOOL_NAME
-from runtime_mcp.upstreams.pins import ChangedTool, Pins, fingerprint_of
+from runtime_mcp.upstreams.errors import UpstreamTooLarge
 from runtime_mcp.upstreams.server import Server
+
+FOUND_BY = ("description", "input_schema", "output_schema", "annotations", "title")
+MOST_PAGES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,41 @@ class OfferedTool:
     tool: Tool
     own_name: str
     fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedTool:
+    """A tool that is not offered, because it is not what it was.
+
+    Attributes:
+        tool: as its server calls it.
+        first: the fingerprint that is pinned, or was seen first.
+        now: the one that it has.
+    """
+
+    tool: str
+    first: str
+    now: str
+
+
+class Pins:
+    """
+    Attributes:
+        pinned: tool to fingerprint, as the upstreams file has it; counts before what was seen.
+    """
+
+    def __init__(self) -> None:
+        self.pinned: Mapping[str, str] = {}
+        self._seen: dict[str, str] = {}
+
+    def changed(self, tool: str, now: str) -> ChangedTool | None:
+        """None where the tool is what it was; what is pinned counts as seen from then on."""
+        first = self.pinned.get(tool)
+        if first is None:
+            first = self._seen.setdefault(tool, now)
+        elif first == now:
+            self._seen[tool] = now
+        return None if first == now else ChangedTool(tool, first, now)
 
 
 class Offering:
@@ -68,3 +111,35 @@ def senseless(name: str, times: int) -> str | None:
         return "its name has other signs than letters, digits, _ and -, or more than 96"
     # Which of them an agent would call is the server's to say, and it does not.
     return "its name stands twice" if times > 1 else None
+
+
+def fingerprint_of(tool: Tool) -> str:
+    """What tells a tool from itself after a change: SHA-256, in hex, of all that an agent reads."""
+    said: dict[str, Any] = tool.model_dump(mode="json", by_alias=False, exclude_none=True)
+    read = {name: said.get(name) for name in ("name", *FOUND_BY)}
+    return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
+
+
+async def list_tools(client: Client, server: str, most: int) -> list[Tool]:
+    """All that a server offers, page by page, and no more than is allowed.
+
+    Args:
+        server: its name, for the log.
+        most: bytes of all pages, as JSON.
+
+    Raises:
+        UpstreamTooLarge: they are more.
+    """
+    found: list[Tool] = []
+    cursor: str | None = None
+    for _ in range(MOST_PAGES):
+        page = await client.list_tools(cursor=cursor)
+        most -= sum(len(tool.model_dump_json(exclude_none=True)) for tool in page.tools)
+        if most < 0:
+            raise UpstreamTooLarge(f"{server}: it says more of its tools than is allowed")
+        found += page.tools
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+    log.warning("upstream_pages_left", server=server, read=MOST_PAGES, tools=len(found))
+    return found

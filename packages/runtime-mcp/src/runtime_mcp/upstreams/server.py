@@ -4,15 +4,20 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, cast
 
+from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     HEADER_MISMATCH,
+    METHOD_NOT_FOUND,
     UNSUPPORTED_PROTOCOL_VERSION,
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
+    ClientCapabilities,
+    ErrorData,
     InputRequiredResult,
     RequestParamsMeta,
     Tool,
@@ -21,13 +26,45 @@ from pydantic import TypeAdapter
 
 from runtime_mcp.upstreams.config import HttpServerConfig, StdioServerConfig
 from runtime_mcp.upstreams.errors import UpstreamBusy, UpstreamDown, UpstreamRefused
-from runtime_mcp.upstreams.on_behalf import OnBehalf
 
 Result = CallToolResult | InputRequiredResult
 RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 STALE = (HEADER_MISMATCH, UNSUPPORTED_PROTOCOL_VERSION)
 """The server's words for that it is not any more what it was at the last look."""
 LEAST_BETWEEN_LOOKS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSide:
+    """What an upstream may know of the client behind a call, and tell it while that is under way.
+
+    Attributes:
+        capabilities: what the client can be asked for; it is asked in a result, never in between.
+        progress: tells the client; None where it did not ask to be told.
+    """
+
+    capabilities: ClientCapabilities | None = None
+    progress: ProgressFnT | None = None
+
+    def declared(self) -> dict[str, Any]:
+        """What makes a client of the SDK declare the same capabilities."""
+        can = self.capabilities
+        if can is None:
+            return {}
+        callbacks = {
+            "sampling_callback": can.sampling,
+            "elicitation_callback": can.elicitation,
+            "list_roots_callback": can.roots,
+        }
+        declared: dict[str, Any] = {
+            name: not_in_between for name, each in callbacks.items() if each is not None
+        }
+        return declared | {"sampling_capabilities": can.sampling}
+
+
+async def not_in_between(*_: Any) -> ErrorData:
+    """The answer to a server that asks in the middle of a call, as those of before 2026 do."""
+    return ErrorData(code=METHOD_NOT_FOUND, message="the client cannot be asked during a call")
 
 
 class Server(ABC):
@@ -68,7 +105,7 @@ class Server(ABC):
         tool: str,
         params: CallToolRequestParams,
         headers: Mapping[str, str],
-        client_side: OnBehalf,
+        client_side: ClientSide,
     ) -> Result: ...
 
     async def aclose(self) -> None:
@@ -80,7 +117,7 @@ class Server(ABC):
         tool: str,
         params: CallToolRequestParams,
         headers: Mapping[str, str],
-        client_side: OnBehalf,
+        client_side: ClientSide,
     ) -> Result:
         """
         Args:
@@ -145,10 +182,3 @@ def request_of(
             _meta=cast(RequestParamsMeta, dict(meta)) if meta else None,
         )
     )
-
-
-def leaves(error: BaseException) -> list[BaseException]:
-    """The errors in a group, or the one."""
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for each in error.exceptions for leaf in leaves(each)]
-    return [error]

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from mcp.shared.exceptions import MCPError
 from mcp_types import Tool
 
 from chassis.logs import log
 from runtime_mcp.upstreams.config import HttpServerConfig, StdioServerConfig, UpstreamsConfig
+from runtime_mcp.upstreams.errors import UpstreamError
 from runtime_mcp.upstreams.followed import Followed, UpstreamState
-from runtime_mcp.upstreams.http_server import HttpServer
-from runtime_mcp.upstreams.offering import OfferedTool
-from runtime_mcp.upstreams.pins import Pins
+from runtime_mcp.upstreams.http.server import HttpServer
+from runtime_mcp.upstreams.offering import OfferedTool, Pins, fingerprint_of
 from runtime_mcp.upstreams.secrets import Secrets
 from runtime_mcp.upstreams.server import Server
-from runtime_mcp.upstreams.stdio_server import StdioServer
+from runtime_mcp.upstreams.stdio.server import StdioServer
 
 LOOK_SECONDS = 30.0
 
@@ -118,3 +119,23 @@ def without_pins(
     config: HttpServerConfig | StdioServerConfig,
 ) -> HttpServerConfig | StdioServerConfig:
     return config.model_copy(update={"pins": {}})
+
+
+async def offered_pins(
+    config: UpstreamsConfig, environment: Mapping[str, str]
+) -> dict[str, dict[str, str] | UpstreamError | MCPError]:
+    """Of each server, in the order of the config: tool to fingerprint, or why it does not say."""
+    secrets = Secrets(environment)
+    servers = [server_of(name, each, secrets, environment) for name, each in config.servers.items()]
+    found = await asyncio.gather(*map(pins_of, servers))
+    return {server.name: each for server, each in zip(servers, found, strict=True)}
+
+
+async def pins_of(server: Server) -> dict[str, str] | UpstreamError | MCPError:
+    try:
+        async with server.connected():
+            return {tool.name: fingerprint_of(tool) for tool in await server.tools()}
+    except (UpstreamError, MCPError) as error:
+        return error
+    finally:
+        await server.aclose()

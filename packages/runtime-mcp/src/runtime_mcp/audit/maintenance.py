@@ -7,8 +7,9 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chassis.logs import log
-from runtime_mcp.audit.anchors import heads
-from runtime_mcp.audit.recovery import Presence, abandoned, unsettled
+from runtime_mcp.audit.chain import heads
+from runtime_mcp.audit.events import record_row, unknown_row
+from runtime_mcp.audit.liveness import Presence, abandoned, unsettled
 from runtime_mcp.audit.retention import (
     days_ago,
     furthest,
@@ -17,12 +18,11 @@ from runtime_mcp.audit.retention import (
     removed_so_far,
     still_named,
 )
-from runtime_mcp.audit.rows import record_row, unknown_row
 from runtime_mcp.audit.tables import writers
 from runtime_mcp.audit.writer import Writer
 
 
-class Upkeep:
+class Maintenance:
     """
     Args:
         gone: seconds after which a writer that went silent has ended.

@@ -16,19 +16,18 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import mcp_param_headers, x_mcp_header_map
 from mcp_types import PARSE_ERROR, CallToolRequestParams, Tool
 
-from runtime_mcp.upstreams.bounded import Bounded
 from runtime_mcp.upstreams.config import HttpServerConfig
-from runtime_mcp.upstreams.connections import Connections
 from runtime_mcp.upstreams.errors import (
     UpstreamDown,
     UpstreamError,
     UpstreamTimeout,
     UpstreamTooLarge,
+    leaves,
 )
-from runtime_mcp.upstreams.listing import listed
-from runtime_mcp.upstreams.on_behalf import OnBehalf
+from runtime_mcp.upstreams.http.connections import Bounded, Connections
+from runtime_mcp.upstreams.offering import list_tools
 from runtime_mcp.upstreams.secrets import SecretMissing, Secrets
-from runtime_mcp.upstreams.server import RESULT, Result, Server, leaves, request_of
+from runtime_mcp.upstreams.server import RESULT, ClientSide, Result, Server, request_of
 
 IDENTITY = frozenset({"authorization", "x-project-id"})
 
@@ -61,7 +60,7 @@ class HttpServer(Server):
     async def tools(self) -> list[Tool]:
         """See `Server.tools`."""
         async with self._client({}, "auto") as client:
-            found = await listed(client, self.name, self.config.max_result_bytes)
+            found = await list_tools(client, self.name, self.config.max_result_bytes)
             version = client.protocol_version
         # What was negotiated once need not be negotiated again with each call.
         self._version = version if version >= "2026" else "legacy"
@@ -78,7 +77,7 @@ class HttpServer(Server):
         tool: str,
         params: CallToolRequestParams,
         headers: Mapping[str, str],
-        client_side: OnBehalf,
+        client_side: ClientSide,
     ) -> Result:
         sent = {
             name: value

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from runtime_mcp.audit.rows import KEPT
+from runtime_mcp.audit.events import KEPT
 from runtime_mcp.audit.tables import events, writers
 
 GONE_SECONDS = 20.0

@@ -18,8 +18,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
 
 from chassis.logs import log
-from runtime_mcp.upstreams.lines import Line, Lines
-from runtime_mcp.upstreams.said import LONGEST, Said
+from runtime_mcp.upstreams.stdio.lines import LONGEST, Line, Lines, OutputLog
 
 READ_BYTES = 64 * 1024
 TO_END_BY_ITSELF = 2.0
@@ -28,7 +27,7 @@ TOO_LARGE = object()
 """In place of an answer's data; nothing that comes over a pipe is this object."""
 
 
-class Child:
+class ServerProcess:
     """
     Args:
         server: its name, for the log.
@@ -53,7 +52,7 @@ class Child:
         self._environment = environment
         self._folder = folder
         self._most = most
-        self._said = Said(server)
+        self._output = OutputLog(server)
         self.ended = asyncio.Event()
         self.how = "it has not ended"
         self.heard = 0
@@ -124,7 +123,7 @@ class Child:
         try:
             return SessionMessage(jsonrpc_message_adapter.validate_json(line.text, by_name=False))
         except ValueError:
-            self._said.write(line.text)
+            self._output.write(line.text)
             return None
 
     async def _tell(
@@ -143,7 +142,7 @@ class Child:
         with suppress(OSError):
             while read := await process.stderr.read(READ_BYTES):
                 for line in lines.of(read):
-                    self._said.write(line.text)
+                    self._output.write(line.text)
 
 
 async def end(process: Process) -> None:
