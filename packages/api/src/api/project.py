@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from api.app_state import app_state_of, grant_of
 from api.project_access import Permission
 from chassis.errors import PermissionDenied, ProjectInvalid
-from chassis.http.request_state import caller_of
+from chassis.identity.guard import caller_of
 from chassis.project_id import HEADER, SAFE_NAME_PATTERN, ProjectId, one_project
 
 QUERY = "project_id"

@@ -9,7 +9,8 @@ from api.app_state import AppState
 from api.idempotency.key import call_key, idempotency_key
 from api.schemas import AttemptReport, Completion, CompletionRequest
 from chassis.http.disconnect import run_until_disconnect
-from chassis.http.request_state import caller_of, trace_of
+from chassis.http.request_state import trace_of
+from chassis.identity.guard import caller_of
 from chassis.logs import log
 from chassis.problems import server_timing
 from chassis.project_id import ProjectId

@@ -19,8 +19,9 @@ from api.tickets.tickets import LIFETIME_SECONDS
 from api.usage.figures import usage_report
 from api.usage.ledger import MONTH, booked_month, this_month
 from chassis.http.disconnect import run_until_disconnect
-from chassis.http.request_state import caller_of, trace_of
+from chassis.http.request_state import trace_of
 from chassis.http.strict_json import StrictJsonRoute
+from chassis.identity.guard import caller_of
 
 PROBLEM = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
 PROBLEM.pop("$defs")  # the answers' schemas bring them

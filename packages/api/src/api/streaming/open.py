@@ -26,8 +26,9 @@ from api.resumable.registry import RemoteStream
 from api.schemas import CompletionRequest, StreamQuery
 from api.tickets.granting import IN_BODY, body_granted
 from chassis.http.disconnect import wait_until_disconnect
-from chassis.http.request_state import caller_of, trace_of
+from chassis.http.request_state import trace_of
 from chassis.http.strict_json import refuse
+from chassis.identity.guard import caller_of
 
 LAST_EVENT_ID: dict[str, Any] = {
     "in": "header",

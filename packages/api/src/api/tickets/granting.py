@@ -7,7 +7,7 @@ from api.idempotency.key import idempotency_key
 from api.schemas import CompletionRequest, StreamQuery
 from api.tickets.tickets import Grant, Tickets
 from chassis.errors import Unauthenticated
-from chassis.http.request_state import caller_of
+from chassis.identity.guard import caller_of
 from chassis.project_id import ProjectId
 
 IN_BODY = {"prompt", "model", "max_tokens"}
