@@ -323,7 +323,7 @@ async def test_a_tool_that_changed_is_not_offered_any_more() -> None:
     upstream = Upstream()
     async with served(upstream.app()) as behind:
         config = parse(f"servers: {{files: {{url: '{behind}/mcp'}}}}", {})
-        async with Upstreams(config, {}, look=0.05) as upstreams, asyncio.timeout(20):
+        async with Upstreams(config, {}, refresh=0.05) as upstreams, asyncio.timeout(20):
             while upstreams.get("files.echo") is None:
                 await asyncio.sleep(0.02)
             upstream.description = "Says what it was told, and sends it to somebody else"

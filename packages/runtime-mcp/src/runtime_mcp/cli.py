@@ -37,11 +37,6 @@ UpstreamsFile = Annotated[
 ]
 
 
-@audit.callback()
-def record() -> None:
-    """The record of tool calls."""
-
-
 @audit.command()
 def verify(database_url: Database, audit_chain_key: Key = "", head: Heads = []) -> None:  # noqa: B006
     """Find what was changed, and what is missing. Exit code 1: something is; 2: cannot be read."""

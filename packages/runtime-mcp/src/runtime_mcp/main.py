@@ -1,11 +1,12 @@
 """The composition root: every part of the application is made here, in order, and closed again."""
 
 import platform
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
+import aiohttp
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
@@ -54,10 +55,16 @@ def create_app(settings: Settings) -> FastAPI:
         security_settings=allowed_hosts(settings),
         max_request_body_size=settings.max_body_bytes,
     )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[LifespanState]:
+        async with opened(settings, release) as state, mcp.run():
+            yield LifespanState(app=state, count_refusal=state.metrics.refused)
+
     app = FastAPI(
         title="em-runtime-mcp",
         version=release,
-        lifespan=lifespan_of(settings, mcp, release),
+        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -85,19 +92,6 @@ def allowed_hosts(settings: Settings) -> TransportSecuritySettings:
     )
 
 
-def lifespan_of(
-    settings: Settings, mcp: StreamableHTTPSessionManager, release: str
-) -> Callable[[FastAPI], AbstractAsyncContextManager[LifespanState]]:
-    """The lifespan that makes what the requests share, and takes it down again."""
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[LifespanState]:
-        async with opened(settings, release) as state, mcp.run():
-            yield LifespanState(app=state, count_refusal=state.metrics.refused)
-
-    return lifespan
-
-
 @asynccontextmanager
 async def opened(settings: Settings, release: str) -> AsyncGenerator[AppState]:
     """The parts that all requests share, each made of those before it."""
@@ -119,9 +113,8 @@ async def opened(settings: Settings, release: str) -> AsyncGenerator[AppState]:
         servers.on_change(upstreams.take)
         llm_service = None
         if settings.llm_service_url is not None:
-            llm_service = await enter(
-                LlmService(settings.llm_service_url, settings.tool_timeout_seconds)
-            )
+            http = await enter(aiohttp.ClientSession())
+            llm_service = LlmService(http, settings.llm_service_url, settings.tool_timeout_seconds)
         audit = await enter(audit_log(settings))
         metrics = Metrics(release)
         export = await enter(spans_of_calls(settings))

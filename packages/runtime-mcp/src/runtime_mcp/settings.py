@@ -24,27 +24,19 @@ from chassis.setting_values import (
 from chassis.settings import load
 from runtime_mcp.allowlist import allowlist
 from runtime_mcp.audit.database import engine_of
-from runtime_mcp.upstreams import config as upstreams
+from runtime_mcp.upstreams.config import parse as parse_upstreams
 
 Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
 SHORTEST_KEY = 32
 
 
-def valid(value: Path, parse: Callable[[str], object]) -> Path:
+def valid(path: Path, parse: Callable[[str], object]) -> Path:
     try:
-        text = value.read_text()
+        text = path.read_text()
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
     parse(text)
-    return value
-
-
-def valid_upstreams(value: Path) -> Path:
-    return valid(value, lambda text: upstreams.parse(text, environment()))
-
-
-def valid_allowlist(value: Path) -> Path:
-    return valid(value, allowlist.parse)
+    return path
 
 
 def known_database(value: SecretStr) -> SecretStr:
@@ -84,8 +76,11 @@ class Settings(BaseSettings):
         extra="ignore", frozen=True, validate_default=True, hide_input_in_errors=True
     )
 
-    allowlist_file: Annotated[Path, AfterValidator(valid_allowlist)]
-    upstreams_file: Annotated[Path, AfterValidator(valid_upstreams)]
+    allowlist_file: Annotated[Path, AfterValidator(lambda path: valid(path, allowlist.parse))]
+    upstreams_file: Annotated[
+        Path,
+        AfterValidator(lambda path: valid(path, lambda text: parse_upstreams(text, environment()))),
+    ]
     auth_mode: Literal["keycloak", "keys", "disabled"] = "keycloak"
     keycloak_issuer_url: Annotated[Url, AfterValidator(set_with_keycloak)] = None
     keycloak_audience: Annotated[

@@ -31,27 +31,20 @@ def engine_of(
         ValueError: it is of another database.
     """
     parsed = make_url(url)
-    pool: dict[str, Any] = {}
+    options: dict[str, Any] = {"hide_parameters": True}
     if connections is not None:
-        pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": BUSY_SECONDS}
+        options |= {"pool_size": connections, "max_overflow": 0, "pool_timeout": BUSY_SECONDS}
+    waits: dict[str, Any] = {"timeout": BUSY_SECONDS}
     match parsed.get_backend_name():
         case "sqlite":
-            engine = create_async_engine(
-                parsed.set(drivername="sqlite+aiosqlite"),
-                hide_parameters=True,
-                **pool,
-                connect_args={"timeout": BUSY_SECONDS},
-            )
+            file = parsed.set(drivername="sqlite+aiosqlite")
+            engine = create_async_engine(file, connect_args=waits, **options)
             event.listen(engine.sync_engine, "connect", durable)
             return engine
         case "postgresql" | "postgres":
-            return create_async_engine(
-                parsed.set(drivername="postgresql+asyncpg"),
-                hide_parameters=True,
-                **pool,
-                pool_pre_ping=True,
-                connect_args={"timeout": BUSY_SECONDS, "command_timeout": patience},
-            )
+            server = parsed.set(drivername="postgresql+asyncpg")
+            waits["command_timeout"] = patience
+            return create_async_engine(server, connect_args=waits, pool_pre_ping=True, **options)
         case other:
             raise ValueError(f"{other} is neither sqlite nor postgresql")
 

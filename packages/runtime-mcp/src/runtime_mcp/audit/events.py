@@ -130,17 +130,13 @@ def end_of(intent: Row, phase: Phase, **details: Any) -> Row:
 
 def record_row(phase: Phase, details: Mapping[str, Any]) -> Row:
     """An event of the record itself, that belongs to no organisation."""
-    return {
+    return dict.fromkeys(("project_id", "trace_id", "allowlist_revision", "intent_id")) | {
         "org_id": "",
         "actor_id": SERVICE,
         "actor_type": "system",
         "action": f"audit.{phase}",
         "resource_type": "audit",
         "resource_id": SERVICE,
-        "project_id": None,
-        "trace_id": None,
-        "allowlist_revision": None,
-        "intent_id": None,
         "phase": phase,
         "details": dict(details),
     }

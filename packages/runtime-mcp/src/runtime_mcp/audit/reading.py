@@ -5,7 +5,7 @@ None of those is missed or shown twice, whichever gateway wrote it.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,8 @@ from runtime_mcp.audit.chain import last_sequence
 from runtime_mcp.audit.liveness import unsettled
 from runtime_mcp.audit.tables import events, writers
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
+FILTERED = {"project_id", "actor_id", "action", "resource_type", "resource_id"}
 SAME = (
     "id", "timestamp", "org_id", "actor_id", "actor_type", "action", "resource_type",
     "resource_id", "source_service", "source_pod", "project_id", "trace_id",
@@ -40,7 +41,7 @@ class Scope:
 
     def where(self) -> ColumnElement[bool]:
         """The events in it."""
-        return matching(org_id=self.org_id, project_id=self.project_id, actor_id=self.actor_id)
+        return matching(**asdict(self))
 
 
 class EventFilter(BaseModel):
@@ -58,13 +59,7 @@ class EventFilter(BaseModel):
 
     def where(self) -> ColumnElement[bool]:
         """The events that fit."""
-        query = matching(
-            project_id=self.project_id,
-            actor_id=self.actor_id,
-            action=self.action,
-            resource_type=self.resource_type,
-            resource_id=self.resource_id,
-        )
+        query = matching(**self.model_dump(include=FILTERED))
         if self.start_time is not None:
             query = and_(query, events.c.timestamp >= written(self.start_time))
         if self.end_time is not None:
@@ -132,7 +127,7 @@ async def follow(
             yield event
     written_to: set[str] = set()
     while not ends:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
         open_now = {row.writer for row in await unsettled(engine)}
         for event in await new(engine, open_now | written_to, known):
             yield event

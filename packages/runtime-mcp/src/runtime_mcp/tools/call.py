@@ -23,11 +23,11 @@ from runtime_mcp.audit.log import AuditLog
 from runtime_mcp.metrics import NOT_RECORDED, UNKNOWN, Metrics
 from runtime_mcp.tools.builtin import HELLO, failed
 from runtime_mcp.tools.call_events import event_of, log_fields, outcome_of
-from runtime_mcp.tools.catalog import Catalog, CatalogTool, ToolRequest
+from runtime_mcp.tools.catalog import Catalog, CatalogTool
 from runtime_mcp.tools.refusals import denied, refusal_of
 from runtime_mcp.tools.spans import ToolCallSeen
 from runtime_mcp.upstreams.errors import UpstreamError
-from runtime_mcp.upstreams.server import Result
+from runtime_mcp.upstreams.tool_request import Result, ToolRequest
 
 
 @dataclass(slots=True)

@@ -9,9 +9,9 @@ from typing import Any
 from runtime_mcp.agents.agent import Agent
 from runtime_mcp.allowlist.decision import Decision
 from runtime_mcp.audit.events import NewEvent, Outcome, Status
-from runtime_mcp.tools.catalog import CatalogTool, ToolRequest
+from runtime_mcp.tools.catalog import CatalogTool
 from runtime_mcp.tools.refusals import shown
-from runtime_mcp.upstreams.server import Result
+from runtime_mcp.upstreams.tool_request import Result, ToolRequest
 
 
 def event_of(
@@ -41,12 +41,7 @@ def event_of(
 
 
 def outcome_of(
-    status: Status,
-    error: str | None,
-    result: Result | None,
-    started: float,
-    *,
-    keeps_content: bool,
+    status: Status, error: str | None, result: Result | None, started: float, *, keeps_content: bool
 ) -> Outcome:
     """The call after it.
 

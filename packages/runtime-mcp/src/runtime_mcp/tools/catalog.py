@@ -1,36 +1,15 @@
 """Every tool that there is now, whoever may call it: the gateway's own and the upstreams'."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-from mcp_types import CallToolRequestParams, CallToolResult, TextContent, Tool
+from mcp_types import CallToolResult, TextContent, Tool
 
 from runtime_mcp.tools.builtin import COMPLETE, COMPLETE_TOOL, HELLO, HELLO_TOOL, LlmService
 from runtime_mcp.upstreams.offering import OfferedTool, fingerprint_of
-from runtime_mcp.upstreams.server import ClientSide, Result
+from runtime_mcp.upstreams.tool_request import Result, ToolRequest
 from runtime_mcp.upstreams.upstreams import Upstreams
-
-
-@dataclass(frozen=True, slots=True)
-class ToolRequest:
-    """A call as it goes on to its tool.
-
-    Attributes:
-        agent: the caller's name.
-        headers: who calls and for which project, as they came; nothing else of the request.
-        client_side: what the caller's client can be request for and told.
-    """
-
-    params: CallToolRequestParams
-    agent: str
-    headers: Mapping[str, str]
-    client_side: ClientSide
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """As the caller wrote them."""
-        return self.params.arguments or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +51,11 @@ class Catalog:
     def get(self, name: str) -> CatalogTool | None:
         """The one of this name, when it is there now."""
         offered = self._upstreams.get(name)
-        return self._own.get(name) if offered is None else catalog_tool(offered)
+        return self._own.get(name) if offered is None else of_upstream(offered)
 
 
-def catalog_tool(offered: OfferedTool) -> CatalogTool:
-    async def call(request: ToolRequest) -> Result:
-        return await offered.server.call(
-            offered.own_name, request.params, request.headers, request.client_side
-        )
-
+def of_upstream(offered: OfferedTool) -> CatalogTool:
+    call = partial(offered.server.call, offered.own_name)
     return CatalogTool(offered.tool, call, offered.fingerprint)
 
 

@@ -13,8 +13,7 @@ from starlette.requests import Request
 from chassis.http.request_state import trace_of
 from runtime_mcp.agents.guard import agent_of, forwarded
 from runtime_mcp.tools.call import ToolCalls
-from runtime_mcp.tools.catalog import ToolRequest
-from runtime_mcp.upstreams.server import ClientSide, Result
+from runtime_mcp.upstreams.tool_request import ClientSide, Result, ToolRequest
 
 NAME = "em-runtime-mcp"
 
@@ -38,7 +37,7 @@ async def call_tool(context: Context, params: CallToolRequestParams) -> Result:
     agent, trace = agent_of(request), trace_of(request)
     headers = forwarded(request.headers, trace)
     return await calls.call(
-        agent, trace, ToolRequest(params, agent.name, headers, client_side(context))
+        agent, trace, ToolRequest(params, headers, client_side(context), agent.name)
     )
 
 

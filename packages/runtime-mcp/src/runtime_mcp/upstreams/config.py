@@ -52,7 +52,7 @@ class _Server(BaseModel):
     """
     Attributes:
         timeout_seconds: for one call, with its connection.
-        max_result_bytes: of one answer, as it comes; of all that a server says of its tools, too.
+        max_result_bytes: of one answer, as it comes, and of the list of its tools.
         max_concurrent: calls under way at a time; the next is refused.
         pins: tool to fingerprint; a tool that has another one is not offered.
     """
@@ -84,10 +84,10 @@ class HttpServerConfig(_Server):
 class StdioServerConfig(_Server):
     """
     Attributes:
-        env: all that the process gets, but for a few names that tell no secret; with `${VARIABLE}`
+        env: all that the process gets, but for a few names that hold no secret; with `${VARIABLE}`
             and `${file:/path}`.
         forward_identity: whether who calls goes on, in a call's `_meta`.
-        start_timeout_seconds: until it says which MCP it speaks.
+        start_timeout_seconds: until it is initialised.
     """
 
     command: Annotated[str, Field(min_length=1), AfterValidator(without_nul)]

@@ -71,52 +71,54 @@ class Pins:
 
 
 class Offering:
-    """Says in the log what is not offered: once, and not at each look."""
+    """Logs what is not offered: once, and not each time that the tools are listed."""
 
     def __init__(self, server: Server, pins: Pins) -> None:
         self._server = server
         self._pins = pins
-        self._told: set[tuple[str, ...]] = set()
+        self._logged: set[tuple[str, ...]] = set()
 
     def of(self, tools: list[Tool]) -> tuple[dict[str, OfferedTool], tuple[ChangedTool, ...]]:
         """What is offered, by full name; and what would be, had it not changed."""
         offered, changed = {}, []
-        before, self._told = self._told, set()
+        before, self._logged = self._logged, set()
         times = Counter(tool.name for tool in tools)
         for tool in tools:
-            if (reason := senseless(tool.name, times[tool.name])) is not None:
+            if (reason := name_problem(tool.name, times[tool.name])) is not None:
                 shown = tool.name[:128]
-                self._tell(before, "upstream_tool_not_offered", tool=shown, reason=reason)
+                self._log_once(before, "upstream_tool_not_offered", tool=shown, reason=reason)
                 continue
             full, now = f"{self._server.name}.{tool.name}", fingerprint_of(tool)
             another = self._pins.changed(tool.name, now)
             if another is not None:
                 changed.append(another)
-                self._tell(before, "upstream_tool_changed", tool=full, first=another.first, now=now)
+                self._log_once(
+                    before, "upstream_tool_changed", tool=full, first=another.first, now=now
+                )
                 continue
             renamed = tool.model_copy(update={"name": full})
             offered[full] = OfferedTool(self._server, renamed, tool.name, now)
         return offered, tuple(changed)
 
-    def _tell(self, before: set[tuple[str, ...]], event: str, **facts: str) -> None:
+    def _log_once(self, before: set[tuple[str, ...]], event: str, **facts: str) -> None:
         this = (event, *facts.values())
-        if this not in before | self._told:
+        if this not in before | self._logged:
             log.warning(event, server=self._server.name, **facts)
-        self._told.add(this)
+        self._logged.add(this)
 
 
-def senseless(name: str, times: int) -> str | None:
+def name_problem(name: str, times: int) -> str | None:
     """What is wrong with a tool's name; None when nothing is."""
     if not TOOL_NAME.fullmatch(name):
         return "its name has other signs than letters, digits, _ and -, or more than 96"
-    # Which of them an agent would call is the server's to say, and it does not.
+    # Which of them an agent would call only its server knows.
     return "its name stands twice" if times > 1 else None
 
 
 def fingerprint_of(tool: Tool) -> str:
-    """What tells a tool from itself after a change: SHA-256, in hex, of all that an agent reads."""
-    said: dict[str, Any] = tool.model_dump(mode="json", by_alias=False, exclude_none=True)
-    read = {name: said.get(name) for name in ("name", *FOUND_BY)}
+    """SHA-256, in hex, of all that an agent reads of a tool: another one after any change."""
+    shown: dict[str, Any] = tool.model_dump(mode="json", by_alias=False, exclude_none=True)
+    read = {name: shown.get(name) for name in ("name", *FOUND_BY)}
     return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 
 
