@@ -43,7 +43,7 @@ def known() -> dict[str, set[str]]:
     gateway = CollectorRegistry()
     Meters(gateway)
     BudgetMeters(gateway)
-    api = Metrics(settings_for("http://127.0.0.1:9/v1"), "1").registry
+    api = Metrics(settings_for("http://127.0.0.1:9/v1"), "1", "wire").registry
     tools = ToolMetrics("1").registry
     all_of_them = exposed(api) | exposed(gateway) | exposed(tools)
     found = {name: set(labels) for name, labels in all_of_them.items()}

@@ -1,13 +1,11 @@
 """What the value of one variable must be; each check says in a few words what is wrong with it."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
-from pydantic import HttpUrl, RedisDsn, SecretStr, TypeAdapter, ValidationError, ValidationInfo
+from pydantic import HttpUrl, SecretStr, TypeAdapter, ValidationInfo
 
 from api.gateway.key import GatewayKey, checked_key
 from chassis.addresses import is_loopback
-from chassis.setting_values import http_url
 
 
 def gateway_url(value: str) -> str:
@@ -44,26 +42,6 @@ def unless_both(value: Path | None, info: ValidationInfo) -> Path | None:
     raise ValueError(f"LLM_GATEWAY_API_KEY: {mistake}")
 
 
-def with_litellm(value: str | bool) -> str | bool:
-    if value in ("litellm", True) and find_spec("litellm") is None:
-        raise ValueError("litellm is not installed; install the extra `litellm`")
-    return value
-
-
-def langfuse_url(value: str | None) -> str | None:
-    """The platform gives Langfuse's host with its scheme and without."""
-    if value is None:
-        return None
-    url = value if "://" in value else f"https://{value}"
-    return str(http_url(url)).rstrip("/")
-
-
-def set_with_openfga(value: str | None, info: ValidationInfo) -> str | None:
-    if (value is None) != (info.data.get("openfga_api_url") is None):
-        raise ValueError("OPENFGA_API_URL and OPENFGA_STORE_ID are set together, or not at all")
-    return value
-
-
 def reachable_by_whom(value: str, info: ValidationInfo) -> str:
     said_twice = info.data.get("auth_disabled_off_loopback")
     if info.data.get("auth_mode") == "disabled" and not said_twice and not is_loopback(value):
@@ -71,15 +49,6 @@ def reachable_by_whom(value: str, info: ValidationInfo) -> str:
             "AUTH_MODE=disabled lets anybody in who reaches this address; keep to 127.0.0.1, or "
             "say it twice: AUTH_DISABLED_OFF_LOOPBACK=true"
         )
-    return value
-
-
-def url_of_redis(value: SecretStr | None) -> SecretStr | None:
-    if value is not None:
-        try:
-            TypeAdapter(RedisDsn).validate_python(value.get_secret_value())
-        except ValidationError:
-            raise ValueError("must be the URL of a Redis, as in redis://host:6379/0") from None
     return value
 
 

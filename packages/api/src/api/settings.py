@@ -18,18 +18,19 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Setting
 
 from api.gateway.attribution import Solution
 from api.gateway.key import GatewayKey
+from api.langfuse.settings import LangfuseSettings  # removable: langfuse
+from api.litellm_client.settings import LitellmSettings  # removable: litellm
+from api.openfga.settings import OpenFgaSettings  # removable: openfga
+from api.redis_state.settings import RedisSettings  # removable: redis
+from api.resumable.settings import ResumableSettings  # removable: resumable
 from api.setting_values import (
     gateway_url,
     general_models,
-    langfuse_url,
     model_name,
     one_line_key,
     reachable_by_whom,
     readable_key_file,
-    set_with_openfga,
     unless_both,
-    url_of_redis,
-    with_litellm,
 )
 from chassis.addresses import path_prefix, web_origins
 from chassis.setting_values import (
@@ -56,7 +57,14 @@ Key = Annotated[SecretStr | None, BeforeValidator(unless_empty), AfterValidator(
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 
 
-class Settings(BaseSettings):
+class Settings(
+    LangfuseSettings,  # removable: langfuse
+    RedisSettings,  # removable: redis
+    OpenFgaSettings,  # removable: openfga
+    LitellmSettings,  # removable: litellm
+    ResumableSettings,  # removable: resumable
+    BaseSettings,
+):
     """What the environment says; every variable is in the README's table."""
 
     model_config = SettingsConfigDict(
@@ -76,19 +84,13 @@ class Settings(BaseSettings):
         "openai/claude-opus-4-8",
         "openai/gemini-3.1-pro-preview",
     )
-    llm_client: Annotated[Literal["wire", "litellm"], AfterValidator(with_litellm)] = "wire"
-    llm_allow_local_models: Annotated[bool, AfterValidator(with_litellm)] = False
     llm_thinking_models: Names = GEMINI_THINKING
     llm_min_tokens_thinking: int = Field(200, ge=1)
     llm_repair_empty_answers: bool = True
     llm_timeout_seconds: float = Field(120, gt=0, allow_inf_nan=False)
     llm_stream_patience_seconds: float = Field(10, gt=0, allow_inf_nan=False)
-    llm_stream_resume_seconds: float = Field(10, ge=0, allow_inf_nan=False)
     llm_max_in_flight: int = Field(1000, ge=1)
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
-    redis_url: Annotated[
-        SecretStr | None, BeforeValidator(unless_empty), AfterValidator(url_of_redis)
-    ] = None
     solution: Annotated[InstanceOf[Solution], BeforeValidator(Solution)] = Solution("llm-access")
     auth_mode: Literal["keycloak", "disabled"] = "keycloak"
     auth_disabled_off_loopback: bool = False
@@ -97,18 +99,6 @@ class Settings(BaseSettings):
         str | None, BeforeValidator(unless_empty), AfterValidator(set_with_keycloak)
     ] = None
     keycloak_jwks_url: Url = None
-    openfga_api_url: Url = None
-    openfga_store_id: Annotated[
-        str | None, BeforeValidator(unless_empty), AfterValidator(set_with_openfga)
-    ] = None
-    openfga_api_token: Annotated[SecretStr | None, BeforeValidator(unless_empty)] = None
-    langfuse_host: Annotated[
-        str | None, BeforeValidator(unless_empty), AfterValidator(langfuse_url)
-    ] = None
-    langfuse_public_key: Key = None
-    langfuse_secret_key: Key = None
-    langfuse_generations: Literal["gateway", "service"] = "gateway"
-    langfuse_capture_content: bool = True
     otel_enabled: bool = True
     otel_traces_enabled: bool = True
     otel_exporter_otlp_endpoint: Url = None
@@ -133,25 +123,9 @@ class Settings(BaseSettings):
         given = self.llm_gateway_api_key or SecretStr("")
         return GatewayKey(given.get_secret_value())
 
-    @property
-    def has_langfuse(self) -> bool:
-        """Whether all three variables of Langfuse are set; with less, there are no traces there."""
-        return None not in (self.langfuse_host, self.langfuse_public_key, self.langfuse_secret_key)
-
-    @property
-    def records_generations(self) -> bool:
-        """Whether this service records the generations in Langfuse, and not the gateway."""
-        return self.has_langfuse and self.langfuse_generations == "service"
-
     def jwks_url(self) -> str:
         """Where the realm's keys are: where Keycloak has them, unless another place is named."""
         return self.keycloak_jwks_url or certificates_of(self.keycloak_issuer_url)
-
-    def missing_for_langfuse(self) -> list[str]:
-        """The variables that keep tracing off though others of the three are set."""
-        names = ("langfuse_host", "langfuse_public_key", "langfuse_secret_key")
-        missing = [name.upper() for name in names if getattr(self, name) is None]
-        return missing if len(missing) < len(names) else []
 
     @cached_property
     def thinking_aliases(self) -> frozenset[str]:

@@ -13,9 +13,9 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from api.call_key import CallKey
 from api.errors import StateUnavailable
-from api.idempotency.answers import KEPT_SECONDS, AnswersInMemory, Work, must_be_the_same
-from api.idempotency.key import CallKey
+from api.idempotency.answers import KEPT_SECONDS, AnswersInMemory, Work
 from chassis.errors import InternalError, ServiceError
 from chassis.logs import log
 
@@ -92,7 +92,7 @@ class AnswersInRedis:
                 theirs = await self._known(name)
             if theirs is None:
                 continue
-            must_be_the_same(key.body, theirs.body)
+            key.must_have_body(theirs.body)
             if theirs.answer is not None:
                 return theirs.answer, True
             await self._wait_for(name, theirs.run)

@@ -26,9 +26,10 @@ class Metrics:
 
     Args:
         version: of the service.
+        lane: the chat client's name.
     """
 
-    def __init__(self, settings: Settings, version: str) -> None:
+    def __init__(self, settings: Settings, version: str, lane: str) -> None:
         # 1. Of the whole library: else each series of a counter comes with the time it was made.
         disable_created_metrics()
         self.registry = CollectorRegistry()
@@ -55,7 +56,7 @@ class Metrics:
         build = {
             "version": version,
             "python": platform.python_version(),
-            "lane": settings.llm_client,
+            "lane": lane,
         }
         info = Gauge("llm_build_info", "What runs state.", build, registry=self.registry)
         info.labels(**build).set(1)

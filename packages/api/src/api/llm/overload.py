@@ -1,10 +1,14 @@
-"""Circuit breakers: what failed again and again just now is not asked, but for a few probes.
+"""How calls together spare a gateway in trouble: circuit breakers, and a budget for retries.
 
-One for each model alias, and one for the gateway that all of them live behind. While the gateway
-is down, calls fail at once; the first probe that gets through lets all of them go again.
+What failed again and again just now is not asked, but for a few probes. There is a breaker for each
+model alias, and one for the gateway that all of them live behind: while it is down, calls fail at
+once; the first probe that gets through lets all of them go again.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
@@ -109,3 +113,61 @@ class Breakers:
             if model not in self._models:
                 self._models[model] = Breaker(MODEL_OPEN_SECONDS, self._clock)
             self._models[model].failed(error)
+
+
+SHARE = 0.1
+"""Of the calls under way. Google SRE's bound on extra load; Envoy's default is 0.2."""
+ALWAYS = 3
+"""Retries that are let through however few calls are under way, as in Envoy."""
+
+
+class RetryBudget:
+    """Counts calls and retries; a retry is one from the decision to make it until its end."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.retries = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more retry may be made."""
+        return self.retries < self.limit
+
+    @property
+    def limit(self) -> float:
+        """How many retries may be under way at once."""
+        return max(ALWAYS, SHARE * self.calls)
+
+    @contextmanager
+    def call(self) -> Generator[None]:
+        """Counts a call for the block."""
+        self.calls += 1
+        try:
+            yield
+        finally:
+            self.calls -= 1
+
+    @contextmanager
+    def retry(self) -> Generator[None]:
+        """Counts a retry for the block."""
+        self.retries += 1
+        try:
+            yield
+        finally:
+            self.retries -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Overload:
+    """What all calls of a process share.
+
+    Attributes:
+        gateway_is_ready: asks no model. A gateway that is back is known by it before the first
+            answer is complete.
+    """
+
+    clock: Callable[[], float]
+    breakers: Breakers
+    gateway_is_ready: Callable[[], Awaitable[bool]]
+    budget: RetryBudget = field(default_factory=RetryBudget)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from api.errors import AccessUnavailable
-from api.project_access import REMEMBERED_SECONDS, CachedAccess, Permission
+from api.openfga.cached_access import KEPT_SECONDS, CachedAccess
+from api.project_access import Permission
 from chassis.identity.callers import Caller
 from chassis.project_id import ProjectId
 
@@ -29,7 +30,7 @@ class Asked:
 
 
 def test_a_change_is_noticed_within_seconds() -> None:
-    assert REMEMBERED_SECONDS <= 5
+    assert KEPT_SECONDS <= 5
 
 
 @pytest.mark.parametrize("answer", [True, False])
