@@ -29,10 +29,10 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     && if [ "${PACKAGE}" = gateway ]; then set -- "$@" requirements/local-llm.txt; fi \
     && tools/uv.sh pip sync --python /srv --require-hashes --no-build --compile-bytecode "$@"
 COPY packages packages
-# The tool gateway imports the API's modules, which are a package of their own beside it.
+# Both services stand on the chassis, which is a package of its own beside them.
 RUN set -- "./packages/${PACKAGE}" \
-    && if [ "${PACKAGE}" = runtime-mcp ]; then set -- "$@" ./packages/api; fi \
-    && tools/uv.sh pip install --python /srv --offline --no-deps --compile-bytecode "$@" \
+    && if [ "${PACKAGE}" != gateway ]; then set -- "$@" ./packages/chassis; fi \
+    && tools/uv.sh pip install --python /srv --offline --no-deps --no-sources --compile-bytecode "$@" \
     && mkdir /sbom \
     && .venv/bin/cyclonedx-py environment --output-reproducible --short-PURLs \
         --pyproject "packages/${PACKAGE}/pyproject.toml" -o "/sbom/${PACKAGE}.json" /srv/bin/python \

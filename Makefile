@@ -14,7 +14,7 @@ TYPED := packages/chassis/src packages/api/src packages/gateway/src packages/run
 WORKERS := -n 3 --dist loadfile
 
 .PHONY: help setup run remove test test-integration test-long api doctor tool-gateway gateway identity model lint style types \
-	attribution audit leaks vulnerabilities sbom bench chart image dockerfile lock rename clean moved
+	imports attribution audit leaks vulnerabilities sbom bench chart image dockerfile lock rename clean moved
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,7 +59,7 @@ model: ## write identity/model.json from identity/model.fga
 	@transformer=$$(tools/peers.sh model_to_json) && $$transformer <identity/model.fga | \
 		python3 -m json.tool --indent 2 - identity/model.json
 
-lint: style types attribution dockerfile audit ## check style, types, attribution, Dockerfile, secrets, vulnerabilities
+lint: style types imports attribution dockerfile audit ## check style, types, imports, attribution, Dockerfile, secrets, vulnerabilities
 
 style: $(API)
 	@.venv/bin/ruff check
@@ -67,6 +67,9 @@ style: $(API)
 
 types: $(API)
 	@.venv/bin/mypy $(wildcard $(TYPED))
+
+imports: $(API) ## check that imports go down, as the contracts in pyproject.toml say
+	@.venv/bin/lint-imports --no-cache --no-logo
 
 attribution: $(API) ## find completions that go round the service helper; ARGS=folder looks there
 	@.venv/bin/python tools/attribution.py $(ARGS)
@@ -110,14 +113,13 @@ remove: $(API) ## take an optional concern out: make remove CONCERN=redis
 	@.venv/bin/python tools/remove.py "$(CONCERN)"
 
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" tools/uv.sh pip compile --quiet --universal \
-	--generate-hashes --python-version 3.11 --no-emit-index-url $(ARGS)
+	--generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-package llm-access-chassis $(ARGS)
 
 lock: $(API) ## lock the versions again; ARGS=--upgrade takes the newest that are allowed
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) packages/api/pyproject.toml --extra litellm -o requirements/api-litellm.txt
 	$(COMPILE) packages/api/pyproject.toml -c requirements/api-litellm.txt -o requirements/api.txt
-	$(COMPILE) packages/api/pyproject.toml packages/runtime-mcp/pyproject.toml \
-		-c requirements/api-litellm.txt -o requirements/runtime-mcp.txt
+	$(COMPILE) packages/runtime-mcp/pyproject.toml -c requirements/api-litellm.txt -o requirements/runtime-mcp.txt
 	$(COMPILE) packages/api/pyproject.toml packages/runtime-mcp/pyproject.toml --extra litellm --group dev \
 		requirements/uv.in \
 		-c requirements/api-litellm.txt -o requirements/dev.txt

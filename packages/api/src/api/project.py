@@ -19,7 +19,8 @@ from api.schemas import Completion, CompletionOptions
 from api.tickets.granting import grant_of  # removable: tickets
 from chassis.errors import PermissionDenied, ProjectInvalid
 from chassis.http.disconnect import run_until_disconnect
-from chassis.http.request_state import caller_of, trace_of
+from chassis.http.request_state import trace_of
+from chassis.identity.guard import caller_of
 from chassis.project_id import HEADER, SAFE_NAME_PATTERN, ProjectId, one_project
 
 T = TypeVar("T")

@@ -3,10 +3,9 @@
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
-from pydantic_settings import BaseSettings
 
-from api.setting_values import one_line_key
-from chassis.setting_values import http_url, unless_empty
+from chassis.setting_values import http_url, one_line_key, unless_empty
+from chassis.settings import ServiceSettings
 
 Key = Annotated[SecretStr | None, BeforeValidator(unless_empty), AfterValidator(one_line_key)]
 
@@ -19,7 +18,7 @@ def langfuse_url(value: str | None) -> str | None:
     return str(http_url(url)).rstrip("/")
 
 
-class LangfuseSettings(BaseSettings):
+class LangfuseSettings(ServiceSettings):
     """Where traces go, and what is in them; without all three of the first there are none."""
 
     langfuse_host: Annotated[

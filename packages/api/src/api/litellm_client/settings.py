@@ -4,7 +4,8 @@ from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator
-from pydantic_settings import BaseSettings
+
+from chassis.settings import ServiceSettings
 
 
 def with_litellm(value: str | bool) -> str | bool:
@@ -13,7 +14,7 @@ def with_litellm(value: str | bool) -> str | bool:
     return value
 
 
-class LitellmSettings(BaseSettings):
+class LitellmSettings(ServiceSettings):
     """Which chat client is used, and whether local models go round the gateway."""
 
     llm_client: Annotated[Literal["wire", "litellm"], AfterValidator(with_litellm)] = "wire"

@@ -16,9 +16,9 @@ from api.llm.call import Call, alias_of
 from api.llm.observers import CallLog, CallObserver, CallRecord, recorded
 from api.llm.overload import Breakers, Overload
 from api.llm.retry_policy import in_order
+from api.llm.settings import LlmSettings
 from api.llm.thinking import ThinkingModels, together, with_more_room
 from api.schemas import DEFAULT_MAX_TOKENS, Completion, CompletionOptions, Done, Message, Meta
-from api.settings import Settings
 from chassis.http.client_body import loop_time
 from chassis.project_id import ProjectId
 from chassis.trace_context import Trace
@@ -48,7 +48,7 @@ class Llm:
     def __init__(
         self,
         client: ChatClient,
-        settings: Settings,
+        settings: LlmSettings,
         gateway_is_ready: Callable[[], Awaitable[bool]],
         observers: Sequence[CallObserver] = (),
     ) -> None:

@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
-from pydantic_settings import BaseSettings
 
 from chassis.setting_values import http_url, unless_empty
+from chassis.settings import ServiceSettings
 
 
 def set_with_openfga(value: str | None, info: ValidationInfo) -> str | None:
@@ -14,7 +14,7 @@ def set_with_openfga(value: str | None, info: ValidationInfo) -> str | None:
     return value
 
 
-class OpenFgaSettings(BaseSettings):
+class OpenFgaSettings(ServiceSettings):
     """Where the caller's right on a project is asked for; nowhere without them."""
 
     openfga_api_url: Annotated[

@@ -10,9 +10,9 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from pydantic_settings import BaseSettings
 
 from chassis.setting_values import unless_empty
+from chassis.settings import ServiceSettings
 
 
 def url_of_redis(value: SecretStr | None) -> SecretStr | None:
@@ -24,7 +24,7 @@ def url_of_redis(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-class RedisSettings(BaseSettings):
+class RedisSettings(ServiceSettings):
     """Where state is that several replicas share; in memory without it."""
 
     redis_url: Annotated[

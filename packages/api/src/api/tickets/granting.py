@@ -10,8 +10,7 @@ from api.idempotency.key import idempotency_key  # removable: idempotency
 from api.schemas import IN_QUERY, CompletionRequest, StreamQuery
 from api.tickets.tickets import Grant, Tickets
 from chassis.errors import Unauthenticated
-from chassis.http.request_state import caller_of
-from chassis.identity.guard import path_of
+from chassis.identity.guard import caller_of, path_of
 from chassis.project_id import ProjectId
 
 STREAM = "/llm/stream"

@@ -14,21 +14,21 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import mcp_param_headers, x_mcp_header_map
-from mcp_types import PARSE_ERROR, CallToolRequestParams, Tool
+from mcp_types import PARSE_ERROR, Tool
 
-from runtime_mcp.upstreams.bounded import Bounded
 from runtime_mcp.upstreams.config import HttpServerConfig
-from runtime_mcp.upstreams.connections import Connections
 from runtime_mcp.upstreams.errors import (
     UpstreamDown,
     UpstreamError,
     UpstreamTimeout,
     UpstreamTooLarge,
+    leaves,
 )
-from runtime_mcp.upstreams.listing import listed
-from runtime_mcp.upstreams.on_behalf import OnBehalf
-from runtime_mcp.upstreams.secrets import SecretMissing, Secrets
-from runtime_mcp.upstreams.server import RESULT, Result, Server, leaves, request_of
+from runtime_mcp.upstreams.http.connections import Bounded, Connections
+from runtime_mcp.upstreams.offering import list_tools
+from runtime_mcp.upstreams.secrets import Secrets
+from runtime_mcp.upstreams.server import Server
+from runtime_mcp.upstreams.tool_request import RESULT, Result, ToolRequest
 
 IDENTITY = frozenset({"authorization", "x-project-id"})
 
@@ -61,7 +61,7 @@ class HttpServer(Server):
     async def tools(self) -> list[Tool]:
         """See `Server.tools`."""
         async with self._client({}, "auto") as client:
-            found = await listed(client, self.name, self.config.max_result_bytes)
+            found = await list_tools(client, self.name, self.config.max_result_bytes)
             version = client.protocol_version
         # What was negotiated once need not be negotiated again with each call.
         self._version = version if version >= "2026" else "legacy"
@@ -73,24 +73,18 @@ class HttpServer(Server):
         )
         return found
 
-    async def _call(
-        self,
-        tool: str,
-        params: CallToolRequestParams,
-        headers: Mapping[str, str],
-        client_side: OnBehalf,
-    ) -> Result:
+    async def _call(self, tool: str, request: ToolRequest) -> Result:
         sent = {
             name: value
-            for name, value in headers.items()
+            for name, value in request.headers.items()
             if self.config.forward_identity or name not in IDENTITY
         }
-        sent |= mcp_param_headers(self._mirrored.get(tool, {}), params.arguments or {})
+        sent |= mcp_param_headers(self._mirrored.get(tool, {}), request.arguments)
         # In a session of before 2026 they would be an invitation to ask in between.
-        declared = {} if self._version == "legacy" else client_side.declared()
+        declared = {} if self._version == "legacy" else request.client_side.declared()
         async with self._client(sent, self._version, **declared) as client:
             return await client.session.send_request(
-                request_of(tool, params), RESULT, progress_callback=client_side.progress
+                request.to_server(tool), RESULT, progress_callback=request.client_side.progress
             )
 
     @asynccontextmanager
@@ -120,13 +114,9 @@ class HttpServer(Server):
             raise self._named(error, bounded) from None
 
     def _own_headers(self) -> dict[str, str]:
-        own = {}
-        for name, value in self.config.headers.items():
-            try:
-                own[name] = self._secrets.filled(value)
-            except SecretMissing as error:
-                raise UpstreamDown(f"{self.name}: headers.{name}: {error}") from None
-            if not (own[name].isascii() and own[name].isprintable()):
+        own = self._secrets.filled_all(f"{self.name}: headers", self.config.headers)
+        for name, value in own.items():
+            if not (value.isascii() and value.isprintable()):
                 raise UpstreamDown(f"{self.name}: headers.{name}: is not one line of ASCII")
         return own
 

@@ -7,9 +7,8 @@ import asyncio
 import os
 import signal
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -18,45 +17,38 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
 
 from chassis.logs import log
-from runtime_mcp.upstreams.lines import Line, Lines
-from runtime_mcp.upstreams.said import LONGEST, Said
+from runtime_mcp.upstreams.config import StdioServerConfig
+from runtime_mcp.upstreams.stdio.lines import LONGEST, Line, Lines, OutputLog
 
 READ_BYTES = 64 * 1024
-TO_END_BY_ITSELF = 2.0
-TO_END_WHEN_TOLD = 2.0
+AFTER_CLOSE_SECONDS = 2.0
+AFTER_SIGTERM_SECONDS = 2.0
 TOO_LARGE = object()
 """In place of an answer's data; nothing that comes over a pipe is this object."""
 
 
-class Child:
+class ServerProcess:
     """
     Args:
         server: its name, for the log.
         environment: all that it gets.
-        most: bytes of one message of it.
 
     Attributes:
-        ended: set when it says no more.
-        heard: how many lines it said.
+        ended: set when it writes no more.
+        exit_reason: how it ended.
+        lines_read: how many it wrote.
     """
 
     def __init__(
-        self,
-        server: str,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        folder: Path | None,
-        most: int,
+        self, server: str, config: StdioServerConfig, environment: Mapping[str, str]
     ) -> None:
         self._server = server
-        self._command = command
+        self._config = config
         self._environment = environment
-        self._folder = folder
-        self._most = most
-        self._said = Said(server)
+        self._output = OutputLog(server)
         self.ended = asyncio.Event()
-        self.how = "it has not ended"
-        self.heard = 0
+        self.exit_reason = "it has not ended"
+        self.lines_read = 0
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[TransportStreams]:
@@ -66,9 +58,10 @@ class Child:
             OSError: it cannot be started.
         """
         process = await asyncio.create_subprocess_exec(
-            *self._command,
+            self._config.command,
+            *self._config.args,
             env=dict(self._environment),
-            cwd=self._folder,
+            cwd=self._config.cwd,
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
@@ -76,12 +69,12 @@ class Child:
         )
         # Nothing is awaited between its start and this: what is cancelled there would leave it.
         try:
-            heard, reads = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-            writes, told = anyio.create_memory_object_stream[SessionMessage](0)
-            async with anyio.create_task_group() as tasks, heard, reads, writes, told:
-                tasks.start_soon(self._hear, process, heard)
-                tasks.start_soon(self._tell, process, told)
-                tasks.start_soon(self._log, process)
+            received, reads = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+            writes, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
+            async with anyio.create_task_group() as tasks, received, reads, writes, outgoing:
+                tasks.start_soon(self._read_stdout, process, received)
+                tasks.start_soon(self._write_stdin, process, outgoing)
+                tasks.start_soon(self._read_stderr, process)
                 try:
                     yield reads, writes
                 finally:
@@ -90,28 +83,28 @@ class Child:
             with anyio.CancelScope(shield=True):
                 await end(process)
 
-    async def _hear(
-        self, process: Process, heard: MemoryObjectSendStream[SessionMessage | Exception]
+    async def _read_stdout(
+        self, process: Process, received: MemoryObjectSendStream[SessionMessage | Exception]
     ) -> None:
-        lines = Lines(self._most)
+        lines = Lines(self._config.max_result_bytes)
         assert process.stdout is not None  # noqa: S101 - it is a PIPE
         try:
             while read := await process.stdout.read(READ_BYTES):
                 for line in lines.of(read):
-                    self.heard += 1
+                    self.lines_read += 1
                     message = self._message(line)
                     if message is not None:
-                        await heard.send(message)
-            # A process that closed its pipe ends in a moment, and then its exit code is known. It
-            # is known before the calls under way fail, for they say it.
+                        await received.send(message)
+            # A process that closed its pipe ends in a moment. Its exit code is known before the
+            # calls under way fail, for their error names it.
             await has_ended(process, 0.2)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             pass
         finally:
             code = process.returncode
-            self.how = "it says no more" if code is None else f"exit code {code}"
+            self.exit_reason = "it says no more" if code is None else f"exit code {code}"
             self.ended.set()
-            heard.close()
+            received.close()
 
     def _message(self, line: Line) -> SessionMessage | None:
         if line.is_too_long:
@@ -124,38 +117,38 @@ class Child:
         try:
             return SessionMessage(jsonrpc_message_adapter.validate_json(line.text, by_name=False))
         except ValueError:
-            self._said.write(line.text)
+            self._output.write(line.text)
             return None
 
-    async def _tell(
-        self, process: Process, told: MemoryObjectReceiveStream[SessionMessage]
+    async def _write_stdin(
+        self, process: Process, outgoing: MemoryObjectReceiveStream[SessionMessage]
     ) -> None:
         assert process.stdin is not None  # noqa: S101 - it is a PIPE
         with suppress(OSError):
-            async for message in told:
+            async for message in outgoing:
                 text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
                 process.stdin.write(text.encode() + b"\n")
                 await process.stdin.drain()
 
-    async def _log(self, process: Process) -> None:
+    async def _read_stderr(self, process: Process) -> None:
         assert process.stderr is not None  # noqa: S101 - it is a PIPE
         lines = Lines(LONGEST)
         with suppress(OSError):
             while read := await process.stderr.read(READ_BYTES):
                 for line in lines.of(read):
-                    self._said.write(line.text)
+                    self._output.write(line.text)
 
 
 async def end(process: Process) -> None:
-    """Ends a process and all of its group: its input first, then asked, then not asked."""
+    """Ends a process and all of its group: closes its input, then SIGTERM, then SIGKILL."""
     if process.stdin is not None:
         process.stdin.close()
-    if not await has_ended(process, TO_END_BY_ITSELF):
-        to_all(process, signal.SIGTERM)
-        await has_ended(process, TO_END_WHEN_TOLD)
+    if not await has_ended(process, AFTER_CLOSE_SECONDS):
+        signal_group(process, signal.SIGTERM)
+        await has_ended(process, AFTER_SIGTERM_SECONDS)
     # What it started may be there without it.
-    to_all(process, signal.SIGKILL)
-    await has_ended(process, TO_END_WHEN_TOLD)
+    signal_group(process, signal.SIGKILL)
+    await has_ended(process, AFTER_SIGTERM_SECONDS)
     # A grandchild in a group of its own may hold the pipes; asyncio has no other way to let go.
     transport = getattr(process, "_transport", None)
     if transport is not None:
@@ -172,7 +165,7 @@ async def has_ended(process: Process, seconds: float) -> bool:
     return True
 
 
-def to_all(process: Process, sign: signal.Signals) -> None:
+def signal_group(process: Process, signal_: signal.Signals) -> None:
     # The group is there as long as one of it is, and its number is that of the first.
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, sign)
+        os.killpg(process.pid, signal_)

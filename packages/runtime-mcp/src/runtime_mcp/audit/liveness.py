@@ -7,20 +7,20 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from runtime_mcp.audit.rows import KEPT
+from runtime_mcp.audit.events import KEPT
 from runtime_mcp.audit.tables import events, writers
 
 GONE_SECONDS = 20.0
-"""A writer that did not say for so long that it lives has ended; its open calls had their time."""
+"""A writer without a heartbeat for so long has ended; its open calls had their time."""
 MOST_AT_ONCE = 100
 EVENTS_AT_ONCE = 5000
 
 
-class Presence:
-    """Which of the other writers have ended: they said so, or went silent before our eyes.
+class Liveness:
+    """Which of the other writers have ended: they wrote it down, or have had no heartbeat.
 
     Only this process's own clock counts, and only the time in which the database answered it: a
-    writer that could not say that it lives, because nobody could, has not ended.
+    writer whose heartbeat could not be written, because none could, has not ended.
 
     Args:
         gone: seconds.
@@ -30,7 +30,7 @@ class Presence:
         self._gone = gone
         self._since: dict[str, tuple[float, float]] = {}
 
-    def unseen(self) -> None:
+    def reset(self) -> None:
         """The database did not answer: all that was seen before counts no more."""
         self._since.clear()
 
@@ -40,8 +40,8 @@ class Presence:
         seen: dict[str, tuple[float, float]] = {}
         ended = []
         for other in others:
-            said, since = self._since.get(other.writer, (None, now))
-            seen[other.writer] = (other.seen_at, since if said == other.seen_at else now)
+            before, since = self._since.get(other.writer, (None, now))
+            seen[other.writer] = (other.seen_at, since if before == other.seen_at else now)
             if other.ended or now - seen[other.writer][1] >= self._gone:
                 ended.append(other.writer)
         self._since = seen
