@@ -30,12 +30,14 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     && tools/uv.sh pip sync --python /srv --require-hashes --no-build --compile-bytecode "$@"
 COPY packages packages
 # The tool gateway imports the API's modules, which are a package of their own beside it.
-RUN set -- "./packages/${PACKAGE}" \
+RUN folder=${PACKAGE} \
+    && if [ "${PACKAGE}" = gateway ]; then folder=local; fi \
+    && set -- "./packages/${folder}" \
     && if [ "${PACKAGE}" = runtime-mcp ]; then set -- "$@" ./packages/api; fi \
     && tools/uv.sh pip install --python /srv --offline --no-deps --compile-bytecode "$@" \
     && mkdir /sbom \
     && .venv/bin/cyclonedx-py environment --output-reproducible --short-PURLs \
-        --pyproject "packages/${PACKAGE}/pyproject.toml" -o "/sbom/${PACKAGE}.json" /srv/bin/python \
+        --pyproject "packages/${folder}/pyproject.toml" -o "/sbom/${PACKAGE}.json" /srv/bin/python \
     && rm /srv/.lock
 
 # What every image has: Python without pip, all of it compiled, no program that runs as somebody else,
@@ -81,7 +83,7 @@ CMD ["python", "-m", "runtime_mcp"]
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["sh", "-c", "curl --fail --silent --output /dev/null http://127.0.0.1:${PORT}/health/live"]
 
-# `python -m gateway` finds the gateway's folder here, and writes what it runs into the working folder.
+# `python -m local` finds the gateway's folder here, and writes what it runs into the working folder.
 FROM run AS gateway
 USER 0:0
 # llama.cpp's library, which its wheel does not bring.
@@ -93,7 +95,7 @@ USER 10001:10001
 COPY charts/llm-access/gateway /srv/charts/llm-access/gateway
 WORKDIR /tmp
 EXPOSE 4000
-CMD ["python", "-m", "gateway", "serve"]
+CMD ["python", "-m", "local", "serve"]
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
     CMD ["sh", "-c", "curl --fail --silent --output /dev/null http://127.0.0.1:${GATEWAY_PORT:-4000}/health/readiness"]
 

@@ -8,7 +8,7 @@ GATEWAY := .venv-gateway/.ready
 AUDIT := .venv-audit/.ready
 CHECKOV := .venv-checkov/.ready
 FASTMCP := .venv-fastmcp/.ready
-TYPED := packages/api/src packages/gateway/src packages/runtime-mcp/src charts/llm-access/gateway/*.py tests bench examples identity tools
+TYPED := packages/api/src packages/local/src packages/runtime-mcp/src charts/llm-access/gateway/*.py tests bench examples identity tools
 
 # Most tests wait for something: three workers, each with a gateway of its own, keep two cores busy.
 WORKERS := -n 3 --dist loadfile
@@ -22,7 +22,7 @@ help: ## list the commands
 setup: $(API) $(GATEWAY) ## build both environments (every other command does it when needed)
 
 run: setup ## start the local LLM, the gateway, the API and the tool gateway; Ctrl-C stops them all
-	@.venv-gateway/bin/python -m gateway run --api-python .venv/bin/python
+	@.venv-gateway/bin/python -m local run --api-python .venv/bin/python
 
 test: setup $(AUDIT) ## run the test suite
 	@.venv/bin/python -m pytest $(WORKERS) --ignore=tests/integration --ignore=tests/long $(ARGS)
@@ -49,7 +49,7 @@ doctor: $(API) ## find out what is wrong, with the environment of `make api`
 	@.venv/bin/python -m api.cli doctor $(ARGS)
 
 gateway: $(GATEWAY) ## start the local LLM and the gateway alone
-	@.venv-gateway/bin/python -m gateway serve
+	@.venv-gateway/bin/python -m local serve
 
 identity: $(API) ## start a real Keycloak and a real OpenFGA, and print what `make api` needs
 	@tools/peers.sh keycloak >/dev/null && tools/peers.sh openfga >/dev/null
@@ -118,7 +118,7 @@ lock: $(API) ## lock the versions again; ARGS=--upgrade takes the newest that ar
 	$(COMPILE) packages/api/pyproject.toml packages/runtime-mcp/pyproject.toml --extra litellm --group dev \
 		requirements/uv.in \
 		-c requirements/api-litellm.txt -o requirements/dev.txt
-	$(COMPILE) packages/gateway/pyproject.toml -o requirements/gateway.txt
+	$(COMPILE) packages/local/pyproject.toml -o requirements/gateway.txt
 	$(COMPILE) --no-deps requirements/local-llm.in -o requirements/local-llm.txt
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) requirements/checkov.in -o requirements/checkov.txt
@@ -137,7 +137,7 @@ $(API): $(LOCKS) requirements/dev.txt $(wildcard packages/*/pyproject.toml)
 	@PYTHON="$(PYTHON)" tools/setup.sh api
 
 $(GATEWAY): $(LOCKS) requirements/gateway.txt requirements/local-llm.txt \
-		packages/gateway/pyproject.toml | $(API)
+		packages/local/pyproject.toml | $(API)
 	@PYTHON="$(PYTHON)" tools/setup.sh gateway
 
 $(AUDIT): $(LOCKS) requirements/audit.txt | $(API)

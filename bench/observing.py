@@ -34,7 +34,7 @@ from api.wire import WireLane
 from bench.fake_gateway import MODEL
 from bench.process import cores, on_core, start, stop
 from bench.targets import ANSWER_WORDS
-from gateway.ports import free_port
+from local.run.ports import free_port
 
 ROUNDS, CALLS, STREAMS, CHUNKS = 150, 60, 1, 2000
 MOST = 1.10

@@ -21,7 +21,7 @@ import yaml
 from bench.load import Ask, closed_loop, one_after_another
 from bench.process import Started, StartError, cores, on_core, start, stop
 from bench.report import markdown
-from gateway.ports import LOOPBACK, free_port
+from local.run.ports import LOOPBACK, free_port
 
 RUNS = Path(".run/bench-tools")
 FASTMCP = Path(".venv-fastmcp/bin/python")

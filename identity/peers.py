@@ -6,9 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from gateway.ports import LOOPBACK, free_port
-from gateway.supervision import Supervision
 from identity.keycloak import REALM, Keycloak
+from local.run.ports import LOOPBACK, free_port
+from local.run.supervision import Supervision
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 120

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.ports import free_port
 from hearsay import heard, keep
+from local.run.ports import free_port
 from marked import marked
 from running import what_was_left_in
 
@@ -46,7 +46,7 @@ def make_run(folder: Path) -> Iterator[Run]:
     keys = {"LITELLM_MASTER_KEY": MASTER_KEY, "AZURE_API_KEY": PROVIDER_KEY}
     keys |= {"ANTHROPIC_API_KEY": PROVIDER_KEY, "GEMINI_API_KEY": "", "OPENAI_API_KEY": ""}
     with subprocess.Popen(
-        [GATEWAY_PYTHON, "-m", "gateway", "run", "--api-python", API_PYTHON],
+        [GATEWAY_PYTHON, "-m", "local", "run", "--api-python", API_PYTHON],
         cwd=folder,
         env=os.environ | ports | keys,
         stdout=subprocess.PIPE,
@@ -93,6 +93,6 @@ def processes_of(pattern: str) -> list[int]:
             command = (process / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
-        if re.search(pattern, command) and "gateway.leash" not in command:
+        if re.search(pattern, command) and "local.run.leash" not in command:
             found.append(int(process.name))
     return found

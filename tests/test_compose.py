@@ -48,7 +48,8 @@ def test_each_image_has_its_version_and_ours_has_that_of_its_package(service: Se
     assert re.search(r":(v?\d+\.\d+[\w.-]*|RELEASE\.[\dTZ-]+)$", image)
     if service.is_ours:
         package, version = image.removeprefix(f"{PROJECT['name']}-").split(":")
-        project = tomllib.loads((ROOT / f"packages/{package}/pyproject.toml").read_text())
+        folder = {"gateway": "local"}.get(package, package)
+        project = tomllib.loads((ROOT / f"packages/{folder}/pyproject.toml").read_text())
         assert version == project["project"]["version"]
         build = service.said.get("build", {"context": ".", "args": {"PACKAGE": package}})
         assert build == {"context": ".", "args": {"PACKAGE": package}}

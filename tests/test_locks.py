@@ -15,7 +15,7 @@ from running import ROOT
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 PACKAGES = {path.parent.name: path for path in ROOT.glob("packages/*/pyproject.toml")}
 EVIL = ("1.82.7", "1.82.8")
-EXTRAS = {"api": ["--extra", "litellm"], "gateway": []}
+EXTRAS = {"api": ["--extra", "litellm"], "local": []}
 REGISTRIES = [
     ".".join(parts)
     for parts in [

@@ -10,10 +10,10 @@ from api.errors import AccessError, GatewayError
 from api.metrics import Metrics
 from api.settings import Settings
 from doctoring import report
-from gateway import announcement
-from gateway.__main__ import CONFIG
-from gateway.assembly import FAULT_MODELS
-from gateway.config import Config, read, references
+from local.__main__ import CONFIG
+from local.run import announcement
+from local.run.assembly import FAULT_MODELS
+from local.run.config import Config, read, references
 from metering import exposed
 from running import settings_for
 

@@ -37,7 +37,9 @@ revision() {
 # The commit's date, so that the same commit makes the same image.
 created() { TZ=UTC0 git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null || true; }
 
-version() { sed -n 's/^version = "\(.*\)"$/\1/p' "packages/$1/pyproject.toml"; }
+folder() { if [ "$1" = gateway ]; then echo packages/local; else echo "packages/$1"; fi; }
+
+version() { sed -n 's/^version = "\(.*\)"$/\1/p' "$(folder "$1")/pyproject.toml"; }
 
 built() {
   local tag=$solution-$1:${TAG:-$(version "$1")}
@@ -70,7 +72,7 @@ size_in_buildah() { tools/buildah.sh images --format '{{.Size}}' "$1"; }
 ENGINE=${ENGINE:-$(command docker info >/dev/null 2>&1 && echo docker || echo buildah)}
 if [ $# = 0 ]; then set -- api gateway runtime-mcp; fi
 for package in "$@"; do
-  [ -d "packages/$package" ] || { say "say which: api, gateway, runtime-mcp"; exit 2; }
+  [ -d "$(folder "$package")" ] || { say "say which: api, gateway, runtime-mcp"; exit 2; }
 done
 
 open_cache "$IMAGES" image

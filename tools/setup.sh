@@ -59,14 +59,14 @@ api() {
     --require-hashes --only-binary :all: -r requirements/uv.txt
   say ".venv: the API and the tools (about 100 MB, the first time)"
   install .venv requirements/dev.txt
-  install_ours .venv -e packages/api -e packages/gateway -e packages/runtime-mcp
+  install_ours .venv -e packages/api -e packages/local -e packages/runtime-mcp
 }
 
 gateway() {
   make_environment .venv-gateway
   say ".venv-gateway: LiteLLM and the local LLM (about 250 MB, the first time)"
   install .venv-gateway requirements/gateway.txt requirements/local-llm.txt
-  install_ours .venv-gateway -e packages/gateway
+  install_ours .venv-gateway -e packages/local
 }
 
 audit() {

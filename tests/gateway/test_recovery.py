@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from conftest import RunningProvider
-from gateway.ports import free_port
+from local.run.ports import free_port
 from make_run import processes_of
 from running import ROOT, Service, running_gateway, serving_alone, settings_for
 
