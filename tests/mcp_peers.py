@@ -113,9 +113,9 @@ def failures_in(results: Path) -> dict[str, list[str]]:
 
 
 def mcp_peers() -> Peers:
-    """What `tools/mcp_peers.sh` prints; a test that cannot have it is skipped."""
+    """What `tools/offline/mcp_peers.sh` prints; a test that cannot have it is skipped."""
     done = subprocess.run(
-        [ROOT / "tools" / "mcp_peers.sh"], check=False, capture_output=True, text=True
+        [ROOT / "tools" / "offline" / "mcp_peers.sh"], check=False, capture_output=True, text=True
     )
     if done.returncode:
         pytest.skip(done.stderr.strip().rpartition("\n")[2])

@@ -57,12 +57,14 @@ def test_each_image_has_its_version_and_ours_has_that_of_its_package(service: Se
 
 
 def test_the_images_are_of_the_versions_that_the_tests_run_against() -> None:
-    scripts = (ROOT / "tools" / "peers.sh").read_text()
+    scripts = (ROOT / "tools" / "offline" / "peers.sh").read_text()
     for name, line in (("keycloak", "KEYCLOAK"), ("openfga", "OPENFGA")):
         version = re.search(rf"^{line}=(\S+)$", scripts, re.MULTILINE)
         assert version
         assert SERVICES[name].said["image"].rpartition(":")[2].lstrip("v") == version[1]
-    module = re.search(r"^VERSION=0\.(.*)$", (ROOT / "tools/promtool.sh").read_text(), re.MULTILINE)
+    module = re.search(
+        r"^VERSION=0\.(.*)$", (ROOT / "tools/offline/promtool.sh").read_text(), re.MULTILINE
+    )
     assert module
     major, minor, patch = re.fullmatch(r"(\d)(\d\d)\.(\d+)", module[1]).groups()  # type: ignore[union-attr]
     assert SERVICES["prometheus"].said["image"].endswith(f":v{major}.{int(minor)}.{patch}")

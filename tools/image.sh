@@ -6,7 +6,7 @@
 # API's second lane; FRESH=1 uses nothing of a former build and leaves nothing for the next one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-source tools/building.sh
+source tools/offline/building.sh
 source tools/pip_settings.sh
 
 LABEL=org.opencontainers.image
@@ -65,9 +65,9 @@ size_in_docker() { command docker image ls --format '{{.Size}}' "$1"; }
 buildah() {
   local layers=true
   if [ -n "${FRESH:-}" ]; then layers=false; fi
-  tools/buildah.sh bud --isolation chroot --format docker --layers=$layers "$@" .
+  tools/offline/buildah.sh bud --isolation chroot --format docker --layers=$layers "$@" .
 }
-size_in_buildah() { tools/buildah.sh images --format '{{.Size}}' "$1"; }
+size_in_buildah() { tools/offline/buildah.sh images --format '{{.Size}}' "$1"; }
 
 ENGINE=${ENGINE:-$(command docker info >/dev/null 2>&1 && echo docker || echo buildah)}
 if [ $# = 0 ]; then set -- api gateway runtime-mcp; fi
@@ -77,5 +77,5 @@ done
 
 open_cache "$IMAGES" image
 write_secrets
-if [ "$ENGINE" = buildah ]; then BASE=${BASE:-$(tools/image_base.sh)}; fi
+if [ "$ENGINE" = buildah ]; then BASE=${BASE:-$(tools/offline/image_base.sh)}; fi
 for package in "$@"; do built "$package"; done

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The real Keycloak and the real OpenFGA, for the integration tests and `make identity`.
-# `tools/peers.sh keycloak|openfga|model_to_json|compose_config` fetches or builds one, once, into a
+# `tools/offline/peers.sh keycloak|openfga|model_to_json|compose_config` fetches or builds one, once, into a
 # cache that all clones share, and prints where it is. What cannot be had is one line on stderr, and
 # exit code 3.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-source tools/building.sh
+cd "$(dirname "$0")/../.."
+source tools/offline/building.sh
 
 KEYCLOAK=26.7.3
 KEYCLOAK_SHA256=27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f
@@ -30,7 +30,7 @@ model_to_json() {
 }
 
 compose_config() {
-  built "compose_config-$COMPOSE_GO" tools/compose_config.go \
+  built "compose_config-$COMPOSE_GO" tools/offline/compose_config.go \
     "github.com/compose-spec/compose-go/v2/cli@v$COMPOSE_GO"
 }
 

@@ -1,5 +1,5 @@
 // Reads the Compose files as `docker compose --profile ... config` does, with the loader of Docker
-// Compose itself, and writes what it makes of them. tools/peers.sh builds it.
+// Compose itself, and writes what it makes of them. tools/offline/peers.sh builds it.
 package main
 
 import (

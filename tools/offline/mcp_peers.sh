@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The MCP programs of npm that the tool gateway is tried with, and a Node that is new enough for them:
 # prints the folder that has `node_modules`. Fetched once, into a cache that all clones share; what
-# cannot be had is one line on stderr, and exit code 3. `tools/mcp_peers.sh lock` locks them again.
+# cannot be had is one line on stderr, and exit code 3. `tools/offline/mcp_peers.sh lock` locks them again.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-source tools/building.sh
+cd "$(dirname "$0")/../.."
+source tools/offline/building.sh
 
 LOCKED=requirements/mcp-peers
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/mcp-peers

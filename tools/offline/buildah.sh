@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Debian's buildah with a storage of its own in the cache: `tools/buildah.sh images`, and so on. Nothing
+# Debian's buildah with a storage of its own in the cache: `tools/offline/buildah.sh images`, and so on. Nothing
 # else of the machine's containers is touched. Where there is no buildah: exit code 3.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-source tools/building.sh
+cd "$(dirname "$0")/../.."
+source tools/offline/building.sh
 
 
 # An overlay cannot lie on an overlay, as in a container; without it each layer is a whole copy.

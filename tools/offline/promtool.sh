@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The real promtool, for the tests of the alerts: prints where it is.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-source tools/building.sh
+cd "$(dirname "$0")/../.."
+source tools/offline/building.sh
 
 VERSION=0.316.0
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/promtool

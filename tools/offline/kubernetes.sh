@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What the charts are tried with: `tools/kubernetes.sh helm|api-server|crds` prints a folder with
+# What the charts are tried with: `tools/offline/kubernetes.sh helm|api-server|crds` prints a folder with
 # `helm-3`, `helm-4` and `kubectl`; with `kube-apiserver` and `etcd`; or with the definitions of the
 # custom resources that the charts make.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-source tools/building.sh
+cd "$(dirname "$0")/../.."
+source tools/offline/building.sh
 
 KUBERNETES=1.37.2
 ETCD=go.etcd.io/etcd/server/v3

@@ -2,12 +2,12 @@
 # The base of the images, for buildah: prints its name. The Dockerfile's own is pulled; where it cannot
 # be, one is made here, of Debian and of a Python of this machine, and has a name that says so.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-source tools/building.sh
+cd "$(dirname "$0")/../.."
+source tools/offline/building.sh
 
 BASE=$(sed -n 's/^ARG BASE=//p' Dockerfile)
 
-there() { tools/buildah.sh inspect --type image "$1" >/dev/null 2>&1; }
+there() { tools/offline/buildah.sh inspect --type image "$1" >/dev/null 2>&1; }
 
 # The one of the Dockerfile's minor version, where there is one.
 find_python() {
@@ -68,14 +68,14 @@ made() {
       cannot "mmdebstrap: $(last_line "$work/log")"
     printf 'FROM scratch\nADD base.tar /\nENV PATH=%s LANG=C.UTF-8\nCMD ["python3"]\n' \
       /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin >"$work/Dockerfile"
-    tools/buildah.sh bud --quiet --isolation chroot --tag "$name" "$work" >"$work/log" 2>&1 ||
+    tools/offline/buildah.sh bud --quiet --isolation chroot --tag "$name" "$work" >"$work/log" 2>&1 ||
       cannot "buildah: $(last_line "$work/log")"
   fi
   echo "$name"
 }
 
 open_cache "$IMAGES" base
-if there "$BASE" || tools/buildah.sh pull --quiet "$BASE" >"$work/log" 2>&1; then
+if there "$BASE" || tools/offline/buildah.sh pull --quiet "$BASE" >"$work/log" 2>&1; then
   echo "$BASE"
 else
   made
