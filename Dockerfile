@@ -29,11 +29,11 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     && if [ "${PACKAGE}" = gateway ]; then set -- "$@" requirements/local-llm.txt; fi \
     && tools/uv.sh pip sync --python /srv --require-hashes --no-build --compile-bytecode "$@"
 COPY packages packages
-# The tool gateway imports the API's modules, which are a package of their own beside it.
+# The gateway's image is run by packages/local; both services stand on the chassis.
 RUN folder=${PACKAGE} \
     && if [ "${PACKAGE}" = gateway ]; then folder=local; fi \
     && set -- "./packages/${folder}" \
-    && if [ "${PACKAGE}" = runtime-mcp ]; then set -- "$@" ./packages/api; fi \
+    && if [ "${PACKAGE}" != gateway ]; then set -- "$@" ./packages/chassis; fi \
     && tools/uv.sh pip install --python /srv --offline --no-deps --compile-bytecode "$@" \
     && mkdir /sbom \
     && .venv/bin/cyclonedx-py environment --output-reproducible --short-PURLs \

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 import hearsay
-from api.logs import configure_logs
-from api.redaction import redacting
 from api_process import RunningApi
 from api_server import GVISOR, Cluster, running_api_server
 from asking import PROJECT_KEYS, Caller
+from chassis.logs import configure_logs
+from chassis.redaction import redacting
 from chromium import Browser, running_chromium
 from identity.keycloak import Keycloak
 from identity.openfga import Store

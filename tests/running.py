@@ -18,11 +18,11 @@ from aiohttp.typedefs import Handler
 from fastapi import APIRouter
 from pydantic import SecretStr
 
-from api.admission import Admission
-from api.connection import Connection
 from api.main import create_app
-from api.server import Server, listen
 from api.settings import Settings
+from chassis.admission import Admission
+from chassis.server.connection import Connection
+from chassis.server.server import Server, listen
 from hearsay import Overheard, heard, keep
 from local.run.ports import free_port
 from marked import marked

@@ -14,7 +14,7 @@ from local.__main__ import CONFIG
 from local.run.config import read, references
 from local.run.environments import POLICY, TRACES
 from running import ROOT
-from runtime_mcp import allowlist
+from runtime_mcp.allowlist import allowlist
 from runtime_mcp.settings import Settings as ToolGatewaySettings
 
 each = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)

@@ -15,7 +15,7 @@ from compose_processes import Machine
 from composing import SERVICES
 from marked import marked
 from running import ROOT
-from runtime_mcp.agents import parse_keys
+from runtime_mcp.agents.agent import parse_keys
 from runtime_mcp.audit.database import engine_of
 from runtime_mcp.audit.tables import events
 

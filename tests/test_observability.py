@@ -10,8 +10,8 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from api.errors import AccessError
-from api.metrics import Metrics
+from api.telemetry.metrics import Metrics
+from chassis.errors import ServiceError
 from metering import exposed
 from policy_budget_meters import BudgetMeters
 from policy_meters import Meters
@@ -31,7 +31,7 @@ RULES = [
 DASHBOARD = json.loads(DASHBOARD_FILE.read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 OF_THE_SCRAPE = {"instance", "job"}
-CODES = {error.code: error for error in errors()} | {"internal_error": AccessError}
+CODES = {error.code: error for error in errors()} | {"internal_error": ServiceError}
 OF_TOOLS = "mcp_tool_calls_total"
 TOOL_GATEWAY = "\n".join(
     file.read_text() for file in (ROOT / "packages/runtime-mcp/src/runtime_mcp").rglob("*.py")

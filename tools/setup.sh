@@ -59,7 +59,7 @@ api() {
     --require-hashes --only-binary :all: -r requirements/uv.txt
   say ".venv: the API and the tools (about 100 MB, the first time)"
   install .venv requirements/dev.txt
-  install_ours .venv -e packages/api -e packages/local -e packages/runtime-mcp
+  install_ours .venv -e packages/chassis -e packages/api -e packages/local -e packages/runtime-mcp
 }
 
 gateway() {

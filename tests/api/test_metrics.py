@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from fastapi import APIRouter
 
-from api.call_metrics import MOST_PROJECTS
+from api.telemetry.call_metrics import MOST_PROJECTS
 from conftest import RunningProvider
 from guarded import guarded
 from local.openai_wire import answer

@@ -8,7 +8,7 @@ import time
 import pytest
 from aiohttp import web
 
-from api.server import listen
+from chassis.server.server import listen
 from conftest import RunningProvider
 from local.openai_wire import chunk, last_chunks
 from provider import WORDS

@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 import langfuse_stand_in
-from api import trace_reader
+from api.langfuse import trace_reader
 from api.settings import Settings
 from conftest import RunningProvider
 from langfuse_stand_in import PUBLIC_KEY, SECRET_KEY, Langfuse

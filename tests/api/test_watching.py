@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from api.attribution import ProjectId, Solution
-from api.errors import AccessError
-from api.gateway import Gateway
-from api.gateway_key import GatewayKey
-from api.llm import Deltas, Llm
-from api.watching import CallSeen
-from api.wire import WireLane
+from api.gateway.attribution import Solution
+from api.gateway.key import GatewayKey
+from api.gateway.peer import Gateway
+from api.gateway.wire_client import WireClient
+from api.llm.client import Deltas, Llm
+from api.llm.observers import CallRecord
+from chassis.errors import ServiceError
+from chassis.project_id import ProjectId
 from conftest import RunningProvider
 from running import settings_for
 
@@ -26,9 +27,9 @@ class Watching:
     def __init__(self, *, fails: bool = False, wants_text: bool = False) -> None:
         self.wants_text = wants_text
         self.fails = fails
-        self.over: list[CallSeen] = []
+        self.over: list[CallRecord] = []
 
-    def ended(self, call: CallSeen) -> None:
+    def ended(self, call: CallRecord) -> None:
         self.over.append(call)
         if self.fails:
             raise ZeroDivisionError
@@ -38,7 +39,7 @@ class Watching:
 async def watched_by(url: str, *watchers: Watching, **changes: Any) -> AsyncIterator[Llm]:
     settings = settings_for(url, **changes)
     async with Gateway(settings.llm_gateway_url, GatewayKey("key")) as gateway:
-        yield Llm(WireLane(gateway), settings, gateway.is_ready, watchers)
+        yield Llm(WireClient(gateway), settings, gateway.is_ready, watchers)
 
 
 async def test_a_whole_answer_is_seen_with_its_attempts_and_its_ending(
@@ -100,7 +101,7 @@ async def test_each_attempt_is_seen_the_failed_ones_and_the_fallback(
 async def test_a_failed_call_is_seen_with_its_code_and_reason(provider: RunningProvider) -> None:
     watching = Watching()
     async with watched_by(provider.url, watching, llm_default_model="status-400") as llm:
-        with pytest.raises(AccessError) as raised:
+        with pytest.raises(ServiceError) as raised:
             await llm.complete("Hello", project_id=DEMO, solution=TESTS)
     (call,) = watching.over
     assert (call.outcome, call.status) == (raised.value.code, raised.value.status)

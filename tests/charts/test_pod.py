@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from api.server import GRACE_SECONDS, LAST_WORDS_SECONDS
 from api.settings import Settings
+from chassis.server.server import GRACE_SECONDS, LAST_WORDS_SECONDS
 from kubelet import pod
 from local.run.environments import OFFLINE_LITELLM
 from rendering import FETCHED_WITHIN_SECONDS, SOLUTION, Helm, examples_of, only

@@ -19,7 +19,7 @@ import yaml
 from api_server import Cluster, pod_of
 from rendering import SOLUTION, TOOL_GATEWAY, Helm, examples_of, only
 from running import ROOT
-from runtime_mcp.agents import AgentKey, parse_keys
+from runtime_mcp.agents.agent import AgentKey, parse_keys
 
 pytestmark = pytest.mark.timeout(900)
 

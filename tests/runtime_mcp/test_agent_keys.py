@@ -13,7 +13,7 @@ import yaml
 from mcp.shared.exceptions import MCPError
 
 from marked import marked
-from runtime_mcp.agents import parse_keys
+from runtime_mcp.agents.agent import parse_keys
 from tool_gateway import ADA, EVE, Gateway, agent, running_tool_gateway
 
 TAKEN_WITHIN_SECONDS = 2

@@ -3,9 +3,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime_mcp.agents import Agent
-from runtime_mcp.allowlist import parse
-from runtime_mcp.decision import decide
+from runtime_mcp.agents.agent import Agent
+from runtime_mcp.allowlist.allowlist import parse
+from runtime_mcp.allowlist.decision import decide
 
 LIST = parse("""
 agents:

@@ -4,14 +4,6 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from api.attempts import (
-    MAX_CALLS,
-    MAX_WAIT_SECONDS,
-    Failure,
-    Step,
-    in_order,
-    next_step,
-)
 from api.errors import (
     BudgetExhausted,
     GatewayError,
@@ -24,6 +16,7 @@ from api.errors import (
     StreamInterrupted,
     UpstreamFailed,
 )
+from api.llm.retry_policy import MAX_CALLS, MAX_WAIT_SECONDS, Failure, Step, in_order, next_step
 
 BACKOFF = 0.3
 ASKED, FIRST, SECOND = MODELS = ("asked", "first", "second")

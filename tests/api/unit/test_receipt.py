@@ -5,8 +5,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.attempts import MAX_CALLS
-from api.breakers import FAILURES_IN_A_ROW, MODEL_OPEN_SECONDS, Breakers
 from api.errors import (
     BudgetExhausted,
     GatewayError,
@@ -18,7 +16,9 @@ from api.errors import (
     StreamInterrupted,
     UpstreamFailed,
 )
-from api.receipt import Attempts, Bounds
+from api.llm.attempts import Attempts, Bounds
+from api.llm.breakers import FAILURES_IN_A_ROW, MODEL_OPEN_SECONDS, Breakers
+from api.llm.retry_policy import MAX_CALLS
 
 ASKED, FIRST, SECOND = MODELS = ("asked", "first", "second")
 

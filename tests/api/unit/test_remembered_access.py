@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from api.access import REMEMBERED_SECONDS, Permission, Remembered
-from api.attribution import ProjectId
 from api.errors import AccessUnavailable
-from api.identity import CallerId
+from api.project_access import REMEMBERED_SECONDS, CachedAccess, Permission
+from chassis.identity.callers import Caller
+from chassis.project_id import ProjectId
 
-ADA, VERA = CallerId("ada", "acme"), CallerId("vera", "acme")
+ADA, VERA = Caller("ada", "acme"), Caller("vera", "acme")
 DEMO = ProjectId("demo")
 
 
@@ -20,7 +20,7 @@ class Asked:
         self.answer: bool | Exception = True
         self.count = 0
 
-    async def allows(self, _: CallerId, __: Permission, ___: ProjectId) -> bool:
+    async def allows(self, _: Caller, __: Permission, ___: ProjectId) -> bool:
         self.count += 1
         await asyncio.sleep(0.01)
         if isinstance(self.answer, Exception):
@@ -36,7 +36,7 @@ def test_a_change_is_noticed_within_seconds() -> None:
 async def test_a_yes_and_a_no_are_remembered_until_their_time_is_over(answer: bool) -> None:
     asked = Asked()
     asked.answer = answer
-    access = Remembered(asked, seconds=0.1)
+    access = CachedAccess(asked, seconds=0.1)
     assert await access.allows(ADA, "can_execute", DEMO) is answer
     asked.answer = not answer
     assert await access.allows(ADA, "can_execute", DEMO) is answer
@@ -47,19 +47,19 @@ async def test_a_yes_and_a_no_are_remembered_until_their_time_is_over(answer: bo
 
 async def test_a_decision_is_for_one_caller_one_permission_and_one_project() -> None:
     asked = Asked()
-    access = Remembered(asked)
+    access = CachedAccess(asked)
     await access.allows(ADA, "can_execute", DEMO)
     await access.allows(VERA, "can_execute", DEMO)
     await access.allows(ADA, "can_read", DEMO)
     await access.allows(ADA, "can_execute", ProjectId("other"))
-    await access.allows(CallerId("ada", "globex"), "can_execute", DEMO)
+    await access.allows(Caller("ada", "globex"), "can_execute", DEMO)
     assert asked.count == 5
 
 
 async def test_that_nobody_could_tell_is_not_remembered() -> None:
     asked = Asked()
     asked.answer = AccessUnavailable("away")
-    access = Remembered(asked)
+    access = CachedAccess(asked)
     several = [access.allows(ADA, "can_execute", DEMO) for _ in range(3)]
     failed = await asyncio.gather(*several, return_exceptions=True)
     assert {type(error) for error in failed} == {AccessUnavailable}
@@ -70,7 +70,7 @@ async def test_that_nobody_could_tell_is_not_remembered() -> None:
 
 async def test_who_leaves_takes_the_answer_from_nobody() -> None:
     asked = Asked()
-    access = Remembered(asked)
+    access = CachedAccess(asked)
     first = asyncio.create_task(access.allows(ADA, "can_execute", DEMO))
     second = asyncio.create_task(access.allows(ADA, "can_execute", DEMO))
     await asyncio.sleep(0)

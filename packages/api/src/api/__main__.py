@@ -5,14 +5,14 @@ import sys
 
 import uvicorn
 
-from api.admission import Admission
-from api.connection import Connection
-from api.logs import configure_logs, log
 from api.main import create_app
-from api.redaction import redact_output
-from api.server import Server, listening
 from api.settings import load_settings
-from api.starting import SettingsError, refuse, say
+from chassis.admission import Admission
+from chassis.logs import configure_logs, log
+from chassis.redaction import redact_output
+from chassis.server.connection import Connection
+from chassis.server.server import Server, listening
+from chassis.settings import SettingsError, refuse_to_start, say
 
 PROGRAM = "llm-access"
 CONNECTIONS_PER_CALL = 2
@@ -24,13 +24,13 @@ def main() -> int:
     try:
         settings = load_settings()
     except SettingsError as error:
-        return refuse(PROGRAM, error.lines)
+        return refuse_to_start(PROGRAM, error.lines)
     redact_output()
     configure_logs(settings.log_level, sys.stdout)
     try:
         listener = listening(settings.host, settings.port)
     except SettingsError as error:
-        return refuse(PROGRAM, error.lines)
+        return refuse_to_start(PROGRAM, error.lines)
     admission = Admission(settings.llm_max_in_flight)
     if settings.auth_mode == "disabled":
         say(PROGRAM, "AUTH_MODE=disabled: anybody may call, for any project")

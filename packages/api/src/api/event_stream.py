@@ -6,13 +6,13 @@ from contextlib import aclosing
 # 1. This import also replaces uvicorn's exit handler; server.py puts its own in its place.
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from api.event_log import Block
+from api.resumable.event_buffer import Block
 
 PING_SECONDS = 15
 SEND_SECONDS = 30
 
 
-class EventStream(EventSourceResponse):
+class SseResponse(EventSourceResponse):
     """Server-Sent Events to one client, whole events only.
 
     Args:

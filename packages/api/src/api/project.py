@@ -5,18 +5,18 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from api.access import Permission
-from api.attribution import SAFE_NAME_PATTERN, ProjectId
-from api.errors import PermissionDenied, ProjectInvalid, ProjectMissing
-from api.state import caller_of, grant_of, here_of
+from api.app_state import app_state_of, grant_of
+from api.project_access import Permission
+from chassis.errors import PermissionDenied, ProjectInvalid
+from chassis.http.request_state import caller_of
+from chassis.project_id import HEADER, SAFE_NAME_PATTERN, ProjectId, one_project
 
-HEADER = "X-Project-ID"
 QUERY = "project_id"
 IN_OPENAPI: dict[str, Any] = {"type": "string", "pattern": f"^{SAFE_NAME_PATTERN}$"}
 
 
 def in_openapi(*, required: bool, more: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-    """The header for the document only: its value is checked here, and answered by 400, not 422.
+    """The header for the document only: its value is checked state, and answered by 400, not 422.
 
     Args:
         more: other headers that the route checks by itself.
@@ -31,23 +31,6 @@ def in_openapi(*, required: bool, more: Sequence[dict[str, Any]] = ()) -> dict[s
     return {"parameters": [header, *more]}
 
 
-def one_project(values: list[str]) -> ProjectId:
-    """The one project that these values name.
-
-    Raises:
-        ProjectMissing: none is given, or it is empty.
-        ProjectInvalid: it is malformed.
-    """
-    if not any(values):
-        raise ProjectMissing
-    if len(values) != 1:
-        raise ProjectInvalid("given more than once")
-    try:
-        return ProjectId(values[0])
-    except ValueError as error:
-        raise ProjectInvalid(str(error)) from None
-
-
 async def open_to(request: Request, permission: Permission, project: ProjectId) -> ProjectId:
     """The project again, when the caller of this request has this permission on it.
 
@@ -56,7 +39,7 @@ async def open_to(request: Request, permission: Permission, project: ProjectId) 
         AccessUnavailable: nobody can tell now.
     """
     caller = caller_of(request)
-    if not await here_of(request).access.allows(caller, permission, project):
+    if not await app_state_of(request).access.allows(caller, permission, project):
         raise PermissionDenied(f"{caller.key} has no {permission} on {project}")
     return project
 

@@ -13,8 +13,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.attribution import SAFE_NAME_PATTERN
-from api.lane import Ending, Message
+from api.gateway.chat_client import Ending, Message
+from chassis.project_id import SAFE_NAME_PATTERN
 
 Status = Literal["complete", "truncated", "empty", "filtered"]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
@@ -137,7 +137,7 @@ class Usage(BaseModel):
     total_tokens: int
 
 
-class Attempt(BaseModel):
+class AttemptReport(BaseModel):
     """One line of the receipt: which model was asked, what came of it, how long it took."""
 
     model: str
@@ -186,7 +186,7 @@ class Done(BaseModel):
     solution: str
     request_id: str
     trace_id: str
-    attempts: list[Attempt]
+    attempts: list[AttemptReport]
 
 
 class Completion(Done, AnswerText):
@@ -227,5 +227,5 @@ class Problem(BaseModel):
     request_id: str
     trace_id: str
     retry_after: int | None = None
-    attempts: list[Attempt] | None = None
+    attempts: list[AttemptReport] | None = None
     errors: list[dict[str, Any]] | None = None

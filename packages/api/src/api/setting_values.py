@@ -1,26 +1,13 @@
 """What the value of one variable must be; each check says in a few words what is wrong with it."""
 
-import re
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import unquote
 
 from pydantic import HttpUrl, RedisDsn, SecretStr, TypeAdapter, ValidationError, ValidationInfo
 
-from api.addresses import is_loopback
-from api.gateway_key import GatewayKey, checked_key
-
-HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-
-
-def split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def unless_empty(value: object) -> object:
-    return value or None
+from api.gateway.key import GatewayKey, checked_key
+from chassis.addresses import is_loopback
+from chassis.setting_values import http_url
 
 
 def gateway_url(value: str) -> str:
@@ -63,50 +50,12 @@ def with_litellm(value: str | bool) -> str | bool:
     return value
 
 
-def http_url(value: str | None) -> str | None:
-    """As it was written: an issuer is compared to the letter."""
-    if value is not None:
-        url = TypeAdapter(HttpUrl).validate_python(value)
-        if url.username or url.password or url.query or url.fragment:
-            raise ValueError("must have no user, password, query or fragment")
-    return value
-
-
-def certificates_of(issuer: str | None) -> str:
-    """Where Keycloak has the keys of a realm."""
-    return f"{(issuer or '').rstrip('/')}/protocol/openid-connect/certs"
-
-
-def headers_of_otlp(value: SecretStr | None) -> SecretStr | None:
-    if value is not None:
-        parse_headers(value.get_secret_value())
-    return value
-
-
-def parse_headers(value: str) -> dict[str, str]:
-    """`name=value` pairs with commas between them, percent-encoded, as OpenTelemetry has them."""
-    pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
-    headers = {name.strip(): unquote(text.strip()) for name, _, text in pairs}
-    if any(not name or not separator for name, separator, _ in pairs) or not all(
-        HEADER_NAME.fullmatch(name) and text.isascii() and text.isprintable()
-        for name, text in headers.items()
-    ):
-        raise ValueError("must be name=value, with commas between them")
-    return headers
-
-
 def langfuse_url(value: str | None) -> str | None:
     """The platform gives Langfuse's host with its scheme and without."""
     if value is None:
         return None
     url = value if "://" in value else f"https://{value}"
     return str(http_url(url)).rstrip("/")
-
-
-def set_with_keycloak(value: str | None, info: ValidationInfo) -> str | None:
-    if value is None and info.data.get("auth_mode") == "keycloak":
-        raise ValueError("required with AUTH_MODE=keycloak, and not set")
-    return value
 
 
 def set_with_openfga(value: str | None, info: ValidationInfo) -> str | None:

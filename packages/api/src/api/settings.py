@@ -16,29 +16,31 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
-from api.addresses import path_prefix, web_origins
-from api.attribution import Solution
-from api.gateway_key import GatewayKey
+from api.gateway.attribution import Solution
+from api.gateway.key import GatewayKey
 from api.setting_values import (
-    certificates_of,
     gateway_url,
     general_models,
-    headers_of_otlp,
-    http_url,
     langfuse_url,
     model_name,
     one_line_key,
     reachable_by_whom,
     readable_key_file,
-    set_with_keycloak,
     set_with_openfga,
-    split,
     unless_both,
-    unless_empty,
     url_of_redis,
     with_litellm,
 )
-from api.starting import loaded
+from chassis.addresses import path_prefix, web_origins
+from chassis.setting_values import (
+    certificates_of,
+    headers_of_otlp,
+    http_url,
+    set_with_keycloak,
+    split,
+    unless_empty,
+)
+from chassis.settings import load
 
 GEMINI_THINKING = (
     "gemini-3.5-flash",
@@ -163,7 +165,7 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a variable is missing or senseless; one line for each of them.
     """
-    return loaded(Settings)
+    return load(Settings)
 
 
 def odd_values() -> dict[str, str]:

@@ -4,21 +4,22 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from api.access import Counted, EveryProject, ProjectAccess, Remembered
-from api.admission import Admission
-from api.gateway import Gateway
-from api.idempotency import Answers, AnswersInMemory
-from api.identity import Anybody, Identity, OfRealm
-from api.lane import Lane
+from api.gateway.chat_client import ChatClient
+from api.gateway.peer import Gateway
+from api.gateway.wire_client import WireClient
+from api.idempotency.answers import Answers, AnswersInMemory
+from api.langfuse.trace_reader import TraceReader
+from api.project_access import AllowAll, CachedAccess, CountedAccess, ProjectAccess
 from api.settings import Settings
-from api.tickets import Tickets, TicketsInMemory
-from api.trace_reader import TraceReader
-from api.wire import WireLane
+from api.tickets.tickets import Tickets, TicketsInMemory
+from chassis.admission import Admission
+from chassis.identity.callers import Identity, NoAuth
+from chassis.identity.keycloak import KeycloakIdentity
 
 if TYPE_CHECKING:
-    from api.redis_streams import RedisStreams
-    from api.span_export import SpanExport
-    from api.watching import CallSeen
+    from api.llm.observers import CallRecord
+    from api.redis_state.streams import RedisStreams
+    from chassis.telemetry.export import SpanExport
 
 REDIS_CONNECTIONS = 50
 """Whoever finds none free waits: a thousand streams all write down their events there."""
@@ -36,9 +37,9 @@ async def shared_by_replicas(
         return
     from redis.asyncio import BlockingConnectionPool, Redis
 
-    from api.redis_answers import AnswersInRedis
-    from api.redis_streams import RedisStreams
-    from api.redis_tickets import TicketsInRedis
+    from api.redis_state.answers import AnswersInRedis
+    from api.redis_state.streams import RedisStreams
+    from api.redis_state.tickets import TicketsInRedis
 
     url = settings.redis_url.get_secret_value()
     pool = BlockingConnectionPool.from_url(
@@ -60,33 +61,31 @@ async def shared_by_replicas(
 async def identity_of(settings: Settings) -> AsyncGenerator[Identity]:
     """How callers are told, as `AUTH_MODE` says."""
     if settings.auth_mode == "disabled":
-        yield Anybody()
+        yield NoAuth()
         return
-    from api.realm_keys import RealmKeys
-    from api.tokens import Tokens
+    from chassis.identity.access_tokens import AccessTokens
+    from chassis.identity.jwks import Jwks
 
     issuer, audience = settings.keycloak_issuer_url or "", settings.keycloak_audience or ""
-    async with RealmKeys(settings.jwks_url()) as keys:
-        yield OfRealm(Tokens(keys, issuer, audience))
+    async with Jwks(settings.jwks_url()) as keys:
+        yield KeycloakIdentity(AccessTokens(keys, issuer, audience))
 
 
 @asynccontextmanager
-async def span_exports(settings: Settings) -> "AsyncGenerator[list[SpanExport[CallSeen]]]":
+async def span_exports(settings: Settings) -> "AsyncGenerator[list[SpanExport[CallRecord]]]":
     """Where the spans of calls go: to Langfuse, to a collector, to both or nowhere."""
     endpoint = settings.otel_exporter_otlp_endpoint
     if not (settings.otel_enabled and settings.otel_traces_enabled):
         endpoint = None
     async with AsyncExitStack() as stack:
-        exports: list[SpanExport[CallSeen]] = []
+        exports: list[SpanExport[CallRecord]] = []
         if settings.has_langfuse or endpoint is not None:
-            from api import receivers
+            from api.telemetry.receivers import collector, langfuse
 
             if settings.has_langfuse:
-                exports.append(await stack.enter_async_context(receivers.langfuse(settings)))
+                exports.append(await stack.enter_async_context(langfuse(settings)))
             if endpoint is not None:
-                exports.append(
-                    await stack.enter_async_context(receivers.collector(settings, endpoint))
-                )
+                exports.append(await stack.enter_async_context(collector(settings, endpoint)))
         yield exports
 
 
@@ -96,14 +95,14 @@ async def access_of(
 ) -> AsyncGenerator[ProjectAccess]:
     """Who knows which projects a caller may use; what was asked of them is counted."""
     if settings.openfga_api_url is None:
-        yield EveryProject()
+        yield AllowAll()
         return
-    from api.openfga import OpenFga
+    from api.openfga.client import OpenFga
 
     token = settings.openfga_api_token and settings.openfga_api_token.get_secret_value()
     store_id = settings.openfga_store_id or ""
     async with OpenFga(settings.openfga_api_url, store_id, token or None) as openfga:
-        yield Remembered(Counted(openfga, count))
+        yield CachedAccess(CountedAccess(openfga, count))
 
 
 @asynccontextmanager
@@ -121,15 +120,15 @@ async def trace_reader_of(settings: Settings) -> AsyncGenerator[TraceReader | No
         yield reader
 
 
-def lane_of(settings: Settings, gateway: Gateway) -> Lane:
+def lane_of(settings: Settings, gateway: Gateway) -> ChatClient:
     """The lane that `LLM_CLIENT` names; litellm is imported only when it is needed."""
-    wire = WireLane(gateway)
+    wire = WireClient(gateway)
     if settings.llm_client == "wire" and not settings.llm_allow_local_models:
         return wire
-    from api.litellm_lane import LiteLlmLane
-    from api.local_models import LocalModels
+    from api.litellm_client.client import LitellmClient
+    from api.litellm_client.local_models import LocalModels
 
-    litellm_lane = LiteLlmLane(settings.llm_timeout_seconds, gateway.url, gateway.key)
+    litellm_lane = LitellmClient(settings.llm_timeout_seconds, gateway.url, gateway.key)
     through_gateway = wire if settings.llm_client == "wire" else litellm_lane
     return (
         LocalModels(through_gateway, settings.llm_timeout_seconds)

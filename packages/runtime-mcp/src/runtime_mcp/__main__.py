@@ -6,11 +6,11 @@ from types import FrameType
 import uvicorn
 from sse_starlette.sse import AppStatus
 
-from api.connection import Connection
-from api.logs import configure_logs, log
-from api.redaction import redact_output
-from api.server import listening
-from api.starting import SettingsError, refuse, say
+from chassis.logs import configure_logs, log
+from chassis.redaction import redact_output
+from chassis.server.connection import Connection
+from chassis.server.server import listening
+from chassis.settings import SettingsError, refuse_to_start, say
 from runtime_mcp.settings import load_settings
 
 PROGRAM = "runtime-mcp"
@@ -37,13 +37,13 @@ def main() -> int:
     try:
         settings = load_settings()
     except SettingsError as error:
-        return refuse(PROGRAM, error.lines)
+        return refuse_to_start(PROGRAM, error.lines)
     redact_output()
     configure_logs(settings.log_level, sys.stdout)
     try:
         listener = listening(settings.host, settings.port)
     except SettingsError as error:
-        return refuse(PROGRAM, error.lines)
+        return refuse_to_start(PROGRAM, error.lines)
     if settings.auth_mode == "disabled":
         say(PROGRAM, f"AUTH_MODE=disabled: everybody is the agent {settings.local_agent}")
     # Imports take a second: who forgot a variable is told before it.

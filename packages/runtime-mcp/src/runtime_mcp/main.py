@@ -11,15 +11,17 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from api.errors import AccessError
-from api.middleware import RequestContext
-from api.problems import handle
-from api.redaction import keep_out_all
-from runtime_mcp import audit_routes, health
-from runtime_mcp.door import Door
-from runtime_mcp.server import mcp_server
+from chassis.errors import ServiceError
+from chassis.http.request_context import RequestContext
+from chassis.identity.guard import Guard
+from chassis.problems import handle
+from chassis.redaction import keep_out_all
+from runtime_mcp.agents.guard import PUBLIC, authenticate
+from runtime_mcp.app_state import LifespanState
+from runtime_mcp.routes import audit as audit_routes
+from runtime_mcp.routes import health
 from runtime_mcp.settings import Settings
-from runtime_mcp.state import State
+from runtime_mcp.tools.mcp_server import mcp_server
 from runtime_mcp.wiring import parts_of
 
 LOOPBACK = ["127.0.0.1:*", "localhost:*", "[::1]:*"]
@@ -44,9 +46,9 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(Door)
+    app.add_middleware(Guard, authenticate=authenticate, public=PUBLIC)
     app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
-    for kind in (AccessError, HTTPException, RequestValidationError):
+    for kind in (ServiceError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
     # A GET would be a stream of nothing that is held open: the gateway says nothing of its own.
     app.router.routes.append(Route("/mcp", StreamableHTTPASGIApp(mcp), methods=["POST"]))
@@ -68,14 +70,14 @@ def from_where(settings: Settings) -> TransportSecuritySettings:
 
 def lifespan_of(
     settings: Settings, mcp: StreamableHTTPSessionManager, release: str
-) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+) -> Callable[[FastAPI], AbstractAsyncContextManager[LifespanState]]:
     """The lifespan that makes what the requests share, and takes it down again."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[LifespanState]:
         async with AsyncExitStack() as stack:
-            parts = await stack.enter_async_context(parts_of(settings, release))
+            state = await stack.enter_async_context(parts_of(settings, release))
             await stack.enter_async_context(mcp.run())
-            yield State(parts=parts)
+            yield LifespanState(app=state, count_refusal=state.metrics.refused)
 
     return lifespan

@@ -14,8 +14,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from api.errors import IdentityUnavailable, InternalError
-from api.export_metrics import ExportMetrics
+from chassis.errors import IdentityUnavailable, InternalError
+from chassis.telemetry.export_metrics import ExportMetrics
 
 UNKNOWN = "unknown"
 """The label of every tool that is not offered: a caller's word makes no series."""

@@ -19,17 +19,17 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.exc import ArgumentError
 
-from api.addresses import is_loopback
-from api.setting_values import (
+from chassis.addresses import is_loopback
+from chassis.setting_values import (
     certificates_of,
     headers_of_otlp,
     http_url,
     set_with_keycloak,
     unless_empty,
 )
-from api.starting import loaded
-from runtime_mcp import allowlist
-from runtime_mcp.agents import parse_keys
+from chassis.settings import load
+from runtime_mcp.agents.agent import parse_keys
+from runtime_mcp.allowlist import allowlist
 from runtime_mcp.audit.database import engine_of
 from runtime_mcp.upstreams import config as upstreams
 
@@ -154,4 +154,4 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a variable is missing or senseless; one line for each of them.
     """
-    return loaded(Settings)
+    return load(Settings)

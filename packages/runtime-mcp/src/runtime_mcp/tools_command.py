@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 import yaml
 
-from api.logs import configure_logs
-from api.redaction import redact_output
+from chassis.logs import configure_logs
+from chassis.redaction import redact_output
 from runtime_mcp.settings import environment
 from runtime_mcp.upstreams.config import parse
 from runtime_mcp.upstreams.offered_pins import offered_pins

@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from api.realm_keys import RealmKeys
-from api.tokens import Tokens
-from runtime_mcp import allowlist
-from runtime_mcp.agents import (
+from chassis.identity.access_tokens import AccessTokens
+from chassis.identity.jwks import Jwks
+from chassis.watched_file import WatchedFile
+from runtime_mcp.agents.agent import (
     AgentKeys,
     AgentKeysFile,
     Agents,
@@ -16,21 +16,21 @@ from runtime_mcp.agents import (
     LocalAgent,
     parse_keys,
 )
+from runtime_mcp.allowlist import allowlist
+from runtime_mcp.app_state import AppState
 from runtime_mcp.audit.log import AuditLog
-from runtime_mcp.builtin_tools import LlmService
-from runtime_mcp.calls import Calls
 from runtime_mcp.metrics import Metrics
-from runtime_mcp.offers import Offers
 from runtime_mcp.settings import Settings, environment
-from runtime_mcp.state import Parts
-from runtime_mcp.tracing import spans_of_calls
+from runtime_mcp.tools.builtin import LlmService
+from runtime_mcp.tools.call import Calls
+from runtime_mcp.tools.catalog import Offers
+from runtime_mcp.tools.span_export import spans_of_calls
 from runtime_mcp.upstreams.config import parse
 from runtime_mcp.upstreams.upstreams import Upstreams
-from runtime_mcp.watched_file import WatchedFile
 
 
 @asynccontextmanager
-async def parts_of(settings: Settings, version: str) -> AsyncGenerator[Parts]:
+async def parts_of(settings: Settings, version: str) -> AsyncGenerator[AppState]:
     """The parts that all requests share.
 
     Args:
@@ -66,7 +66,7 @@ async def parts_of(settings: Settings, version: str) -> AsyncGenerator[Parts]:
         )
         metrics = Metrics(version)
         export = await enter(spans_of_calls(settings))
-        yield Parts(
+        yield AppState(
             settings=settings,
             agents=await enter(agents_of(settings, keys)),
             calls=Calls(
@@ -100,5 +100,5 @@ async def agents_of(
         yield AgentKeys(lambda: keys.now)
     else:
         issuer, audience = settings.keycloak_issuer_url or "", settings.keycloak_audience or ""
-        async with RealmKeys(settings.jwks_url()) as realm:
-            yield AgentsOfRealm(Tokens(realm, issuer, audience))
+        async with Jwks(settings.jwks_url()) as realm:
+            yield AgentsOfRealm(AccessTokens(realm, issuer, audience))

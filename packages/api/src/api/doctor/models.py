@@ -2,11 +2,11 @@
 
 from fnmatch import fnmatchcase
 
-from api.attempts import family
 from api.doctor.findings import Check, Finding, failed, ok, skipped
 from api.doctor.gateway import GatewayChecks
 from api.doctor.place import Place
-from api.question import alias_of
+from api.llm.call import alias_of
+from api.llm.retry_policy import family
 from api.settings import GEMINI_THINKING, Settings
 
 LEAST_FOR_THINKING = 200

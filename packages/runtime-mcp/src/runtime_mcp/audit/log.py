@@ -8,7 +8,7 @@ from typing import Self
 
 from sqlalchemy import select
 
-from api.logs import log
+from chassis.logs import log
 from runtime_mcp.audit.anchors import Heads, heads
 from runtime_mcp.audit.database import engine_of
 from runtime_mcp.audit.events import AuditUnavailable, NewEvent, Outcome

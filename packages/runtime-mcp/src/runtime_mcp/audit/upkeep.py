@@ -6,7 +6,7 @@ import time
 from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.logs import log
+from chassis.logs import log
 from runtime_mcp.audit.anchors import heads
 from runtime_mcp.audit.recovery import Presence, abandoned, unsettled
 from runtime_mcp.audit.retention import (

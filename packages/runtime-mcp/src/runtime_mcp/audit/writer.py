@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.logs import log
+from chassis.logs import log
 from runtime_mcp.audit.chain import START, link
 from runtime_mcp.audit.entry import Entry
 from runtime_mcp.audit.events import AuditUnavailable

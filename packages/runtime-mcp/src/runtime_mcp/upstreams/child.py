@@ -17,7 +17,7 @@ from mcp.client._transport import TransportStreams
 from mcp.shared.message import SessionMessage
 from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
 
-from api.logs import log
+from chassis.logs import log
 from runtime_mcp.upstreams.lines import Line, Lines
 from runtime_mcp.upstreams.said import LONGEST, Said
 

@@ -15,7 +15,7 @@ from pydantic import (
     ValidationError,
 )
 
-from api.setting_values import HEADER_NAME, http_url
+from chassis.setting_values import HEADER_NAME, http_url
 from runtime_mcp import strict_yaml
 from runtime_mcp.upstreams.secrets import Secrets
 

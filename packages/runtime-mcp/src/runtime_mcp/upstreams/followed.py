@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from mcp.shared.exceptions import MCPError
 from mcp_types import Tool
 
-from api.logs import log
-from api.redaction import redacted
+from chassis.logs import log
+from chassis.redaction import redacted
 from runtime_mcp.upstreams.errors import UpstreamError
 from runtime_mcp.upstreams.offering import OfferedTool, Offering
 from runtime_mcp.upstreams.pins import ChangedTool, Pins

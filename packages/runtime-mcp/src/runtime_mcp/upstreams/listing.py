@@ -3,7 +3,7 @@
 from mcp.client.client import Client
 from mcp_types import Tool
 
-from api.logs import log
+from chassis.logs import log
 from runtime_mcp.upstreams.errors import UpstreamTooLarge
 
 MOST_PAGES = 50

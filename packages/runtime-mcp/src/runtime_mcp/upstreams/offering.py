@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mcp_types import Tool
 
-from api.logs import log
+from chassis.logs import log
 from runtime_mcp.upstreams.config import TOOL_NAME
 from runtime_mcp.upstreams.pins import ChangedTool, Pins, fingerprint_of
 from runtime_mcp.upstreams.server import Server

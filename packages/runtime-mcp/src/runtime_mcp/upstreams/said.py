@@ -2,7 +2,7 @@
 
 import time
 
-from api.logs import log
+from chassis.logs import log
 
 LONGEST = 1000
 MOST_LINES = 50

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from api.redaction import keep_out
+from chassis.redaction import keep_out
 
 REFERENCE = re.compile(r"\$\{(?:file:(?P<path>/[^{}]+)|(?P<variable>[A-Za-z_][A-Za-z0-9_]*))\}")
 

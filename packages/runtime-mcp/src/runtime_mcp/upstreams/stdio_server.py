@@ -13,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, Tool, ToolListChangedNotification
 from pydantic import ValidationError
 
-from api.logs import log
+from chassis.logs import log
 from runtime_mcp.upstreams.child import TOO_LARGE, Child
 from runtime_mcp.upstreams.config import StdioServerConfig
 from runtime_mcp.upstreams.errors import (

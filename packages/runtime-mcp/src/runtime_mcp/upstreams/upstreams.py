@@ -8,7 +8,7 @@ from typing import Self
 
 from mcp_types import Tool
 
-from api.logs import log
+from chassis.logs import log
 from runtime_mcp.upstreams.config import HttpServerConfig, StdioServerConfig, UpstreamsConfig
 from runtime_mcp.upstreams.followed import Followed, UpstreamState
 from runtime_mcp.upstreams.http_server import HttpServer

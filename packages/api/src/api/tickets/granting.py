@@ -1,0 +1,55 @@
+"""From a request to the ticket that it asks for, and from a ticket to the stream it is good for."""
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from api.idempotency.key import idempotency_key
+from api.schemas import CompletionRequest, StreamQuery
+from api.tickets.tickets import Grant, Tickets
+from chassis.errors import Unauthenticated
+from chassis.http.request_state import caller_of
+from chassis.project_id import ProjectId
+
+IN_BODY = {"prompt", "model", "max_tokens"}
+"""What the query of a stream says of the call itself."""
+
+
+def grant(
+    request: Request, body: CompletionRequest, project: ProjectId, last_event_id: int | None
+) -> Grant:
+    """What a ticket is given for: the stream that this request would be answered by."""
+    return Grant(
+        caller=caller_of(request),
+        project_id=str(project),
+        body_json=body.model_dump_json(),
+        idempotency_key=idempotency_key(request),
+        last_event_id=last_event_id,
+    )
+
+
+async def granted(given: list[str], headers: Headers, tickets: Tickets) -> Grant:
+    """What the ticket was given for; it is used up by this.
+
+    Raises:
+        Unauthenticated: it is not valid any more, or is not the only credential (RFC 6750, 2).
+        StateUnavailable: nobody can tell now.
+    """
+    if len(given) > 1 or "Authorization" in headers:
+        raise Unauthenticated("more than one credential")
+    found = await tickets.redeem(given[0])
+    if found is None:
+        raise Unauthenticated("the ticket is not known: used before, too old or made up")
+    return found
+
+
+def body_granted(query: StreamQuery, granted: Grant) -> CompletionRequest:
+    """The body that the ticket was given for; the query may repeat it, and not change it.
+
+    Raises:
+        Unauthenticated: the ticket is for another body.
+    """
+    body = granted.body
+    said = query.model_dump(include=IN_BODY, exclude_unset=True)
+    if any(getattr(body, name) != value for name, value in said.items()):
+        raise Unauthenticated("the ticket is for another body")
+    return body
