@@ -10,6 +10,9 @@ CHECKOV := .venv-checkov/.ready
 FASTMCP := .venv-fastmcp/.ready
 TYPED := packages/chassis/src packages/api/src packages/local/src packages/runtime-mcp/src charts/llm-access/gateway/*.py tests bench examples identity tools
 
+# Whether the ports are free, before anything is set up: Python alone is enough for that.
+PORTS := PYTHONPATH=packages/local/src $(or $(PYTHON),python3) -m local.run.ports
+
 # Most tests wait for something: three workers, each with a gateway of its own, keep two cores busy.
 WORKERS := -n 3 --dist loadfile
 
@@ -21,8 +24,10 @@ help: ## list the commands
 
 setup: $(API) $(GATEWAY) ## build both environments (every other command does it when needed)
 
-run: setup ## start the local LLM, the gateway, the API and the tool gateway; Ctrl-C stops them all
-	@.venv-gateway/bin/python -m local run --api-python .venv/bin/python
+run: ## start the local LLM, the gateway, the API and the tool gateway; Ctrl-C stops them all
+	@$(PORTS) run $(ARGS)
+	@$(MAKE) --silent setup
+	@.venv-gateway/bin/python -m local run --api-python .venv/bin/python $(ARGS)
 
 test: setup $(AUDIT) ## run the test suite
 	@.venv/bin/python -m pytest $(WORKERS) --ignore=tests/integration --ignore=tests/long $(ARGS)
@@ -48,8 +53,10 @@ tool-gateway: $(API) ## start the tool gateway alone, for the agents and servers
 doctor: $(API) ## find out what is wrong, with the environment of `make api`
 	@.venv/bin/python -m api.cli doctor $(ARGS)
 
-gateway: $(GATEWAY) ## start the local LLM and the gateway alone
-	@.venv-gateway/bin/python -m local serve
+gateway: ## start the local LLM and the gateway alone; ARGS='--port 4100 --overlay FILE', of more aliases
+	@$(PORTS) serve $(ARGS)
+	@$(MAKE) --silent $(GATEWAY)
+	@.venv-gateway/bin/python -m local serve $(ARGS)
 
 identity: $(API) ## start a real Keycloak and a real OpenFGA, and print what `make api` needs
 	@tools/offline/peers.sh keycloak >/dev/null && tools/offline/peers.sh openfga >/dev/null

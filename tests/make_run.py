@@ -33,8 +33,14 @@ class Run:
 
 
 def pasted(line: str) -> str:
-    """What a line says when a person pastes it into a shell."""
-    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
+    """What a line says when a person pastes it into a shell that has the gateway's key."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", line],
+        env=os.environ | {"LITELLM_MASTER_KEY": MASTER_KEY},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     heard("make run", done.stdout)
     return done.stdout
 
@@ -93,6 +99,6 @@ def processes_of(pattern: str) -> list[int]:
             command = (process / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
-        if re.search(pattern, command) and "local.run.leash" not in command:
+        if re.search(pattern, command) and "die_with_parent" not in command:
             found.append(int(process.name))
     return found

@@ -133,10 +133,10 @@ def test_the_proxy_calls_the_local_llm_directly_where_the_network_has_a_proxy(
 
 
 def test_a_run_has_a_langfuse_of_its_own_whose_keys_are_new_unless_one_is_named() -> None:
-    (part,), found = processes.langfuse({"PATH": "/bin", "LANGFUSE_SECRET_KEY": "sk-lf"})
-    assert found["LANGFUSE_HOST"] == part.url
+    (spec,), found = processes.langfuse({"PATH": "/bin", "LANGFUSE_SECRET_KEY": "sk-lf"})
+    assert found["LANGFUSE_HOST"] == spec.url
     keys = {name: found[name] for name in ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")}
-    assert keys.items() <= part.environment.items()
+    assert keys.items() <= spec.environment.items()
     assert "sk-lf" not in keys.values()
     _, another = processes.langfuse({})
     assert not set(keys.values()) & set(another.values())

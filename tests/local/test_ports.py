@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from local.run.ports import (
     free_port,
     lately_given,
 )
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -60,6 +63,28 @@ def test_the_apis_port_is_taken(tmp_path: Path, taken: int) -> None:
     assert ended.stderr.startswith(f"gateway: port {taken} is taken; set PORT to another")
     assert ended.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["run", "gateway"])
+def test_a_taken_port_is_said_before_anything_is_set_up(
+    tmp_path: Path, taken: int, command: str
+) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "packages" / "local" / "src", tmp_path / "packages" / "local" / "src")
+    before = sorted(tmp_path.iterdir())
+    arguments = f"--overlay more.yaml --port {taken}"
+    ended = subprocess.run(
+        ["/usr/bin/env", "make", command, f"ARGS={arguments}", "PYTHON=/usr/bin/env python3"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    said, of_make = ended.stderr.splitlines()
+    assert said.startswith(f"gateway: port {taken} is taken; set GATEWAY_PORT to another")
+    assert of_make.startswith("make: ***")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_two_parts_cannot_have_the_same_port() -> None:

@@ -42,6 +42,13 @@ def test_the_lines_to_paste_for_the_api_work(run: Run) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl to paste the line for")
+def test_the_line_to_paste_for_the_gateway_lists_its_models(run: Run) -> None:
+    assert f"Gateway: {run.gateway}, its key $LITELLM_MASTER_KEY" in run.said
+    models = json.loads(pasted(run.to_paste("/v1/models")))["data"]
+    assert {"claude-opus-4-8", "gemini-3.5-flash", "fail-503"} <= {each["id"] for each in models}
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl to paste the line for")
 def test_the_line_to_paste_for_a_tool_is_answered_through_both_gateways_and_recorded(
     run: Run,
 ) -> None:
@@ -69,11 +76,11 @@ def test_the_tool_gateway_knows_no_secret_of_the_api(run: Run, name: str) -> Non
 
 
 def knowing(run: Run, words: str) -> list[str]:
-    """The environments of the processes that are called so, without their leashes."""
+    """The environments of the processes that are called so."""
     return [
         environment
         for command, environment in processes_with(str(run.folder)).items()
-        if words in command and "local.run.leash" not in command
+        if words in command and "die_with_parent" not in command
     ]
 
 

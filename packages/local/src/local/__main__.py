@@ -9,8 +9,8 @@ from local.checks.refusal import refuse_mistakes
 from local.checks.source import Mistakes
 from local.run.config import ConfigError
 from local.run.ports import LOOPBACK, PortError, chosen_port
-from local.run.proxy import Alone, become
-from local.run.runner import Wish, run
+from local.run.proxy import ProxyOptions, become
+from local.run.runner import RunOptions, run
 from local.run.supervision import Interrupted, ProcessError
 
 ROOT = Path(__file__).parents[4]
@@ -22,7 +22,7 @@ def port(text: str) -> int:
     return chosen_port({"--port": text}, "--port", 0)
 
 
-def parse(arguments: list[str] | None) -> Wish | Alone | list[Path]:
+def parse(arguments: list[str] | None) -> RunOptions | ProxyOptions | list[Path]:
     """What to run, or the files to check."""
     parser = argparse.ArgumentParser(prog="gateway", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -49,27 +49,27 @@ def parse(arguments: list[str] | None) -> Wish | Alone | list[Path]:
             default=[],
             help="more LiteLLM config: lists grow, mappings merge; may be given several times",
         )
-    wish = parser.parse_args(arguments)
-    if wish.command == "check":
-        return wish.files or [CONFIG]
-    configs = [wish.config, *wish.overlay]
-    if wish.command == "proxy":
-        return Alone(configs, wish.host, wish.port)
-    api_python = wish.api_python.absolute() if wish.command == "run" else None
-    return Wish(configs, wish.port, api_python, TOOL_FILES, Path(".run"))
+    asked = parser.parse_args(arguments)
+    if asked.command == "check":
+        return asked.files or [CONFIG]
+    configs = [asked.config, *asked.overlay]
+    if asked.command == "proxy":
+        return ProxyOptions(configs, asked.host, asked.port)
+    api_python = asked.api_python.absolute() if asked.command == "run" else None
+    return RunOptions(configs, asked.port, api_python, TOOL_FILES, Path(".run"))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """1 when a process failed, 2 when nothing was started, 0 when all is well or was ended."""
-    wish = parse(arguments)
+    options = parse(arguments)
     try:
-        if isinstance(wish, Wish):
-            run(wish, os.environ)
-        elif isinstance(wish, Alone):
-            become(wish, os.environ)
+        if isinstance(options, RunOptions):
+            run(options, os.environ)
+        elif isinstance(options, ProxyOptions):
+            become(options, os.environ)
         else:
-            refuse_mistakes(wish)
-            print(f"no mistake in {', '.join(map(str, wish))}")
+            refuse_mistakes(options)
+            print(f"no mistake in {', '.join(map(str, options))}")
     except (ConfigError, PortError) as error:
         print(error if isinstance(error, Mistakes) else f"gateway: {error}", file=sys.stderr)
         return 2

@@ -146,12 +146,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="local.fault_models", description=__doc__)
     parser.add_argument("--host", default=LOOPBACK, help=f"the address to listen on; {LOOPBACK}")
     parser.add_argument("--port", type=int, required=True)
-    wish = parser.parse_args()
+    options = parser.parse_args()
     try:
         web.run_app(
             create_app(),
-            host=wish.host,
-            port=wish.port,
+            host=options.host,
+            port=options.port,
             handler_cancellation=True,
             shutdown_timeout=1,
         )

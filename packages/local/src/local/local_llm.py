@@ -82,9 +82,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="local.local_llm", description=__doc__)
     parser.add_argument("--host", default=LOOPBACK, help=f"the address to listen on; {LOOPBACK}")
     parser.add_argument("--port", type=int, required=True)
-    wish = parser.parse_args()
+    options = parser.parse_args()
     try:
-        serve(wish.host, wish.port)
+        serve(options.host, options.port)
     except (FileNotFoundError, RuntimeError, ImportError) as error:
         print(f"local LLM: {error}", file=sys.stderr)
         return 1

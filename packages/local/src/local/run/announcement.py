@@ -37,24 +37,34 @@ def gateway(url: str, key: str) -> str:
     """How `make api`, in another terminal, finds this gateway.
 
     Args:
-        key: as it should be shown.
+        url: OpenAI-compatible, ends in `/v1`.
+        key: as it should be shown, within double quotes.
     """
     return f"""
 The gateway is ready. For the API, in another terminal:
 
 export LLM_GATEWAY_URL={url}
-export LLM_GATEWAY_API_KEY={key}
+export LLM_GATEWAY_API_KEY="{key}"
 AUTH_MODE=disabled make api
+
+{models(url, key)}
 
 Ctrl-C stops it."""
 
 
-def everything(url: str, traces: str, tools: str) -> str:
+def models(url: str, key: str) -> str:
+    """The line that lists the models of the gateway."""
+    return f'curl -s {url}/models -H "Authorization: Bearer {key}"'
+
+
+def everything(url: str, traces: str, tools: str, gateway_url: str, key: str) -> str:
     """
     Args:
         url: of the API, without a path.
         traces: where Langfuse is.
         tools: of the tool gateway, without a path.
+        gateway_url: OpenAI-compatible, ends in `/v1`.
+        key: the gateway's, as it should be shown, within double quotes.
     """
     project = "-H 'X-Project-ID: demo'"
     is_json = "-H 'Content-Type: application/json'"
@@ -64,10 +74,12 @@ def everything(url: str, traces: str, tools: str) -> str:
 Ready: {url}/docs
 Traces: {traces}
 Tools: {tools}/mcp
+Gateway: {gateway_url}, its key {key}
 
 curl -s {url}/llm/complete {project} {body}
 curl -sN {url}/llm/stream {project} {body}
 curl -s {url}/llm/test {project}
+{models(gateway_url, key)}
 curl -s {tools}/mcp {is_json} {accept} {project} -d '{TOOL_CALL}'
 
 Ctrl-C stops everything."""

@@ -1,10 +1,18 @@
-"""Ports on 127.0.0.1: which to use, and whether they can be had."""
+"""Ports on 127.0.0.1: which to use, and whether they can be had.
 
+`python -m local.run.ports run` says whether those of a run can, before there is an environment to
+run it in: this module needs Python alone, and no new one.
+"""
+
+from __future__ import annotations
+
+import argparse
 import fcntl
 import json
 import os
 import secrets
 import socket
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,6 +20,10 @@ from pathlib import Path
 from tempfile import gettempdir
 
 LOOPBACK = "127.0.0.1"
+GATEWAY_PORT = "GATEWAY_PORT"
+API_PORT = "PORT"
+TOOL_GATEWAY_PORT = "TOOL_GATEWAY_PORT"
+DEFAULTS = {GATEWAY_PORT: 4000, API_PORT: 8000, TOOL_GATEWAY_PORT: 8004}
 NOT_GIVEN_BY_THE_SYSTEM = range(20_000, 32_000)
 KEPT_SECONDS = 120.0
 """So long a port is nobody else's, whether its process listens already or not."""
@@ -30,6 +42,20 @@ def chosen_port(environ: Mapping[str, str], variable: str, default: int) -> int:
     if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
         raise PortError(f"{variable} is not a port: {value!r}")
     return int(value)
+
+
+def ports_of(environ: Mapping[str, str], gateway_port: int | None, command: str) -> dict[str, int]:
+    """The port of each process that `serve` or `run` starts for others, by its variable.
+
+    Args:
+        gateway_port: None for the environment's.
+
+    Raises:
+        PortError: a variable is set, and not to a port.
+    """
+    variables = [GATEWAY_PORT] if command == "serve" else [*DEFAULTS]
+    ports = {name: chosen_port(environ, name, DEFAULTS[name]) for name in variables}
+    return {**ports, **({GATEWAY_PORT: gateway_port} if gateway_port else {})}
 
 
 def claim(ports: Mapping[str, int]) -> None:
@@ -99,3 +125,21 @@ def lately_given() -> Iterator[dict[int, float]]:
         file.seek(0)
         json.dump(given, file)
         file.truncate()
+
+
+def main() -> int:
+    """2 when a port cannot be used."""
+    parser = argparse.ArgumentParser(prog="local.run.ports", description=__doc__)
+    parser.add_argument("command", choices=("serve", "run"))
+    parser.add_argument("--port", type=int, help=f"of the gateway; else {GATEWAY_PORT}")
+    asked, _ = parser.parse_known_args()
+    try:
+        claim(ports_of(os.environ, asked.port, asked.command))
+    except PortError as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

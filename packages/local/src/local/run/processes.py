@@ -1,4 +1,4 @@
-"""The parts of a run, each as a command, what it may know, and when it is ready."""
+"""The processes of a run, each as a command, what it may know, and when it is ready."""
 
 import sys
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from local.run.ports import LOOPBACK, free_port
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One process to be.
+class ProcessSpec:
+    """A process to start.
 
     Attributes:
         environment: all that it gets.
@@ -32,14 +32,14 @@ class Part:
         return f"http://{LOOPBACK}:{self.port}"
 
 
-def local_provider(environ: Mapping[str, str], name: str, module: str) -> Part:
+def local_provider(environ: Mapping[str, str], name: str, module: str) -> ProcessSpec:
     """A provider of our own, on a free port.
 
     Args:
         module: is run, and takes the port as `--port`.
     """
     port = free_port()
-    return Part(
+    return ProcessSpec(
         name,
         [sys.executable, "-m", module, "--port", str(port)],
         environments.for_local_provider(environ),
@@ -48,7 +48,7 @@ def local_provider(environ: Mapping[str, str], name: str, module: str) -> Part:
     )
 
 
-def langfuse(environ: Mapping[str, str]) -> tuple[list[Part], Mapping[str, str]]:
+def langfuse(environ: Mapping[str, str]) -> tuple[list[ProcessSpec], Mapping[str, str]]:
     """A Langfuse for this run, and the environment in which the others find it.
 
     Where the environment names one already, there is none to start.
@@ -56,9 +56,9 @@ def langfuse(environ: Mapping[str, str]) -> tuple[list[Part], Mapping[str, str]]
     if environ.get(LANGFUSE_HOST):
         return [], environ
     keys = environments.new_langfuse_keys()
-    part = local_provider(environ, "Langfuse", "local.langfuse")
-    part = replace(part, environment=part.environment | keys, ready=("/api/public/health",))
-    return [part], {**environ, **keys, LANGFUSE_HOST: part.url}
+    spec = local_provider(environ, "Langfuse", "local.langfuse")
+    spec = replace(spec, environment=spec.environment | keys, ready=("/api/public/health",))
+    return [spec], {**environ, **keys, LANGFUSE_HOST: spec.url}
 
 
 def gateway(
@@ -71,7 +71,7 @@ def gateway(
     local_llm_url: str,
     fault_models_url: str,
     host: str = LOOPBACK,
-) -> Part:
+) -> ProcessSpec:
     """
     Args:
         written: the config with every reference to a variable.
@@ -81,7 +81,7 @@ def gateway(
         host: the address to listen on.
     """
     options = {"--config": config_file, "--host": host, "--port": port, "--telemetry": False}
-    return Part(
+    return ProcessSpec(
         "gateway",
         [
             *(sys.executable, "-m", "litellm.proxy.proxy_cli"),
@@ -107,7 +107,7 @@ def api(
     *,
     key: str,
     gateway_url: str,
-) -> Part:
+) -> ProcessSpec:
     """
     Args:
         written: the gateway's config with every reference to a variable.
@@ -115,7 +115,7 @@ def api(
         key: the gateway's.
         gateway_url: OpenAI-compatible, ends in `/v1`.
     """
-    return Part(
+    return ProcessSpec(
         "API",
         [str(python), "-m", "api"],
         environments.for_api(environ, written, port=port, key=key, gateway_url=gateway_url),
@@ -133,7 +133,7 @@ def tool_gateway(
     files: Path,
     record: Path,
     api_url: str,
-) -> Part:
+) -> ProcessSpec:
     """
     Args:
         written: the gateway's config with every reference to a variable.
@@ -142,7 +142,7 @@ def tool_gateway(
         record: the file of its record.
         api_url: without a path.
     """
-    return Part(
+    return ProcessSpec(
         "tool gateway",
         [str(python), "-m", "runtime_mcp"],
         environments.for_tool_gateway(

@@ -15,11 +15,11 @@ from local.run.announcement import say
 from local.run.assembly import assemble
 from local.run.config import ConfigError
 from local.run.environments import FAULT_MODELS_URL, LOCAL_LLM_URL, MASTER_KEY
-from local.run.ports import chosen_port
+from local.run.ports import DEFAULTS, GATEWAY_PORT, chosen_port
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
+class ProxyOptions:
     """What the command line asks for.
 
     Attributes:
@@ -33,7 +33,7 @@ class Alone:
     port: int | None
 
 
-def become(wish: Alone, environ: Mapping[str, str]) -> NoReturn:
+def become(options: ProxyOptions, environ: Mapping[str, str]) -> NoReturn:
     """Ends as LiteLLM does: there is nobody behind it, so a signal reaches it.
 
     Raises:
@@ -42,16 +42,16 @@ def become(wish: Alone, environ: Mapping[str, str]) -> NoReturn:
     key, local_llm_url, fault_models_url = (
         required(environ, name) for name in (MASTER_KEY, LOCAL_LLM_URL, FAULT_MODELS_URL)
     )
-    config = assemble(wish.configs, environ)
+    config = assemble(options.configs, environ)
     gateway = processes.gateway(
         environ,
-        wish.port or chosen_port(environ, "GATEWAY_PORT", 4000),
+        options.port or chosen_port(environ, GATEWAY_PORT, DEFAULTS[GATEWAY_PORT]),
         config.written,
         run_folder.write(Path(tempfile.mkdtemp(prefix="gateway-")), config),
         key=key,
         local_llm_url=local_llm_url,
         fault_models_url=fault_models_url,
-        host=wish.host,
+        host=options.host,
     )
     say(announcement.routes(config.routes))
     os.execve(gateway.command[0], gateway.command, gateway.environment)  # noqa: S606 - no shell is wanted

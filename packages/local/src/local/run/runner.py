@@ -10,15 +10,15 @@ from local.run import announcement, processes, run_folder
 from local.run.announcement import say
 from local.run.assembly import assemble
 from local.run.environments import LANGFUSE_HOST, MASTER_KEY
-from local.run.ports import chosen_port, claim
-from local.run.processes import Part
+from local.run.ports import API_PORT, GATEWAY_PORT, TOOL_GATEWAY_PORT, claim, ports_of
+from local.run.processes import ProcessSpec
 from local.run.supervision import Supervision
 
 READY_SECONDS = 180
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RunOptions:
     """What the command line asks for.
 
     Attributes:
@@ -36,7 +36,7 @@ class Wish:
     runs: Path
 
 
-def run(wish: Wish, environ: Mapping[str, str]) -> None:
+def run(options: RunOptions, environ: Mapping[str, str]) -> None:
     """Runs until something ends it.
 
     Raises:
@@ -44,27 +44,24 @@ def run(wish: Wish, environ: Mapping[str, str]) -> None:
         ProcessError: a process ended, or was not ready in time.
         Interrupted: a signal asked for the end.
     """
-    config = assemble(wish.configs, environ)
-    gateway_port = wish.gateway_port or chosen_port(environ, "GATEWAY_PORT", 4000)
-    api_port = chosen_port(environ, "PORT", 8000)
-    tool_port = chosen_port(environ, "TOOL_GATEWAY_PORT", 8004)
-    around = {"PORT": api_port, "TOOL_GATEWAY_PORT": tool_port} if wish.api_python else {}
-    claim({"GATEWAY_PORT": gateway_port} | around)
-
-    folder = wish.runs / str(gateway_port)
+    config = assemble(options.configs, environ)
+    ports = ports_of(environ, options.gateway_port, "run" if options.api_python else "serve")
+    claim(ports)
+    folder = options.runs / str(ports[GATEWAY_PORT])
     run_folder.prepare(folder)
     config_file = run_folder.write(folder, config)
     key = environ.get(MASTER_KEY) or f"sk-local-{secrets.token_hex(16)}"
+    shown = f"${MASTER_KEY}" if environ.get(MASTER_KEY) else key
 
     llm = processes.local_provider(environ, "local LLM", "local.local_llm")
     faults = processes.local_provider(environ, "fault models", "local.fault_models")
     behind = [llm, faults]
-    if wish.api_python:
+    if options.api_python:
         langfuse, environ = processes.langfuse(environ)
         behind += langfuse
     gateway = processes.gateway(
         environ,
-        gateway_port,
+        ports[GATEWAY_PORT],
         config.written,
         config_file,
         key=key,
@@ -72,38 +69,41 @@ def run(wish: Wish, environ: Mapping[str, str]) -> None:
         fault_models_url=f"{faults.url}/v1",
     )
     url = f"{gateway.url}/v1"
-    if wish.api_python:
+    chain, ready = [*behind, gateway], announcement.gateway(url, shown)
+    if options.api_python:
         api = processes.api(
-            environ, api_port, config.written, wish.api_python, key=key, gateway_url=url
+            environ,
+            ports[API_PORT],
+            config.written,
+            options.api_python,
+            key=key,
+            gateway_url=url,
         )
         tools = processes.tool_gateway(
             environ,
-            tool_port,
+            ports[TOOL_GATEWAY_PORT],
             config.written,
-            wish.api_python,
-            files=wish.tool_files,
+            options.api_python,
+            files=options.tool_files,
             record=folder / "audit.db",
             api_url=api.url,
         )
-        chain = [*behind, gateway, api, tools]
-        ready = announcement.everything(api.url, environ[LANGFUSE_HOST], tools.url)
-    else:
-        shown = f'"${MASTER_KEY}"' if environ.get(MASTER_KEY) else key
-        chain, ready = [*behind, gateway], announcement.gateway(url, shown)
+        chain += [api, tools]
+        ready = announcement.everything(api.url, environ[LANGFUSE_HOST], tools.url, url, shown)
     supervise(chain, folder, f"\n{announcement.routes(config.routes)}\n{ready}")
 
 
-def supervise(chain: Sequence[Part], folder: Path, ready: str) -> None:
-    say(f"starting {', '.join(part.name for part in chain)}; their output goes to {folder}")
+def supervise(chain: Sequence[ProcessSpec], folder: Path, ready: str) -> None:
+    say(f"starting {', '.join(spec.name for spec in chain)}; their output goes to {folder}")
     say("LiteLLM takes 5 to 20 seconds")
     with Supervision(folder) as supervision:
         supervision.end_on_signals()
         began = time.monotonic()
         started = [
-            (part, supervision.start(part.name, part.command, part.environment)) for part in chain
+            (spec, supervision.start(spec.name, spec.command, spec.environment)) for spec in chain
         ]
-        for part, process in started:
-            supervision.wait_until_ready(process, part.port, part.ready, seconds=READY_SECONDS)
-            say(f"{part.name}: ready at {part.url} after {time.monotonic() - began:.1f} s")
+        for spec, process in started:
+            supervision.wait_until_ready(process, spec.port, spec.ready, seconds=READY_SECONDS)
+            say(f"{spec.name}: ready at {spec.url} after {time.monotonic() - began:.1f} s")
         say(ready)
         supervision.watch()

@@ -1,4 +1,4 @@
-"""The processes of one run: started on a leash, waited for, and ended together.
+"""The processes of one run: started, waited for, and ended together.
 
 Whatever ends the run, none of them is left: a signal, a process that dies, or the runner's death.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from local.run.leash import ENDING, GRACE_SECONDS
+from local.run.die_with_parent import ENDING, GRACE_SECONDS
 from local.run.ports import LOOPBACK
 
 LAST_LINES = 15
@@ -33,11 +33,12 @@ class Process:
     """A started process.
 
     Attributes:
+        popen: of `die_with_parent`, which runs the command.
         log: the file that gets its output.
     """
 
     name: str
-    leash: subprocess.Popen[bytes]
+    popen: subprocess.Popen[bytes]
     log: Path
 
     def check(self) -> None:
@@ -45,7 +46,7 @@ class Process:
         Raises:
             ProcessError: it ended.
         """
-        code = self.leash.poll()
+        code = self.popen.poll()
         if code is None:
             return
         number = code - 128 if code > 128 else -code
@@ -103,15 +104,15 @@ class Supervision:
         """
         log = self.logs / f"{name.replace(' ', '-')}.log"
         with log.open("wb") as output:
-            leash = subprocess.Popen(
-                [sys.executable, "-m", "local.run.leash", *command],
+            popen = subprocess.Popen(
+                [sys.executable, "-m", "local.run.die_with_parent", *command],
                 env=dict(environment),
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,
             )
-        process = Process(name, leash, log)
+        process = Process(name, popen, log)
         self.processes.append(process)
         return process
 
@@ -152,17 +153,17 @@ class Supervision:
         return False
 
     def end(self) -> None:
-        """Lets every leash go, and kills what is left when the grace is over."""
+        """Ends every process, and kills what is left when the grace is over."""
         for process in self.processes:
-            if process.leash.stdin:
-                process.leash.stdin.close()
+            if process.popen.stdin:
+                process.popen.stdin.close()
         deadline = time.monotonic() + GRACE_SECONDS + 1
         for process in self.processes:
             with suppress(subprocess.TimeoutExpired):
-                process.leash.wait(max(0, deadline - time.monotonic()))
+                process.popen.wait(max(0, deadline - time.monotonic()))
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.leash.pid, signal.SIGKILL)
-            process.leash.wait()
+                os.killpg(process.popen.pid, signal.SIGKILL)
+            process.popen.wait()
         self.processes.clear()
 
     def __enter__(self) -> Self:

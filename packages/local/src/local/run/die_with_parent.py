@@ -1,8 +1,8 @@
-"""Keeps a process from outliving the one that started it: `python -m local.run.leash COMMAND ...`.
+"""Ends a process with the one that started it: `python -m local.run.die_with_parent COMMAND ...`.
 
-The command runs until it ends, or until the leash's standard input does, which the kernel sees to
-however the starter dies. Then the command is asked to end, and its whole group is killed when that
-takes too long. SIGTERM, SIGINT and SIGHUP end it in the same way.
+The command runs until it ends, or until this program's standard input does, which the kernel sees
+to however the starter dies. Then the command is asked to end, and its whole group is killed when
+that takes too long. SIGTERM, SIGINT and SIGHUP end it in the same way.
 """
 
 import contextlib
