@@ -35,7 +35,7 @@ from bench.targets import ANSWER_WORDS
 from chassis.logs import configure_logs
 from chassis.project_id import ProjectId
 from chassis.telemetry.export import SpanExport, ToSpans
-from gateway.ports import free_port
+from local.run.ports import free_port
 
 ROUNDS, CALLS, STREAMS, CHUNKS = 150, 60, 1, 2000
 MOST = 1.10

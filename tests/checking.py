@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gateway.checks.refusal import refuse_mistakes
-from gateway.checks.source import Mistakes
+from local.checks.refusal import refuse_mistakes
+from local.checks.source import Mistakes
 
 ENTRY = """\
 model_list:

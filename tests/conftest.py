@@ -19,11 +19,11 @@ from asking import PROJECT_KEYS, Caller
 from chassis.logs import configure_logs
 from chassis.redaction import redacting
 from chromium import Browser, running_chromium
-from gateway.ports import free_port
 from identity.keycloak import Keycloak
 from identity.openfga import Store
 from identity.peers import start_keycloak, start_openfga
 from identity_peers import PASSWORD, Asking, between, supervised
+from local.run.ports import free_port
 from make_run import Run, make_run
 from marked import seen_in
 from postgres_server import PostgresServer, running_postgres

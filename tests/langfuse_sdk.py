@@ -10,7 +10,7 @@ from typing import Any
 from langfuse import Langfuse, propagate_attributes
 from opentelemetry.sdk.trace import TracerProvider
 
-from gateway.langfuse.app import Keys
+from local.langfuse.app import Keys
 from running import GATEWAY_PYTHON
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -10,9 +10,9 @@ import yaml
 
 from api.settings import Settings, load_settings
 from composing import FILES, SERVICES, Service
-from gateway.__main__ import CONFIG
-from gateway.config import read, references
-from gateway.environments import POLICY, TRACES
+from local.__main__ import CONFIG
+from local.run.config import read, references
+from local.run.environments import POLICY, TRACES
 from running import ROOT
 from runtime_mcp.allowlist import allowlist
 from runtime_mcp.settings import Settings as ToolGatewaySettings

@@ -11,10 +11,10 @@ from api.settings import Settings
 from api.telemetry.metrics import Metrics
 from chassis.errors import ServiceError
 from doctoring import report
-from gateway import announcement
-from gateway.__main__ import CONFIG
-from gateway.assembly import FAULT_MODELS
-from gateway.config import Config, read, references
+from local.__main__ import CONFIG
+from local.run import announcement
+from local.run.assembly import FAULT_MODELS
+from local.run.config import Config, read, references
 from metering import exposed
 from running import settings_for
 
@@ -158,11 +158,17 @@ def test_the_table_of_metrics_is_what_the_service_exposes() -> None:
 
 def test_the_first_curl_lines_are_those_that_the_runner_prints() -> None:
     said = announcement.everything(
-        "http://127.0.0.1:8000", "http://127.0.0.1:1", "http://127.0.0.1:8004"
+        "http://127.0.0.1:8000",
+        "http://127.0.0.1:1",
+        "http://127.0.0.1:8004",
+        "http://127.0.0.1:4000/v1",
+        "$LITELLM_MASTER_KEY",
     )
-    *of_the_api, of_the_tool_gateway = re.findall(r"^curl .*$", said, re.MULTILINE)
+    *of_the_api, of_the_gateway, of_the_tool_gateway = re.findall(r"^curl .*$", said, re.MULTILINE)
     to_try, _, _ = README.partition("## Break it")
     assert re.findall(r"^curl .*$", to_try, re.MULTILINE) == of_the_api
+    _, _, gateway = README.partition("\n## The gateway\n")
+    assert re.findall(r"^curl .*$", gateway, re.MULTILINE)[0] == of_the_gateway
     _, _, tools = README.partition("\n## The tool gateway\n")
     assert re.findall(r"^curl .*$", tools, re.MULTILINE)[0] == of_the_tool_gateway
 

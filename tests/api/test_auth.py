@@ -9,9 +9,9 @@ import pytest
 
 from api.main import PUBLIC
 from chassis.identity.access_tokens import LEEWAY_SECONDS
-from gateway.ports import free_port
 from guarded import ADA, BODY, CALLS, Guarded, guarded
 from hearsay import said
+from local.run.ports import free_port
 from reading import read_stream, text_of
 from realm import private_key
 from running import serving_alone, settings_for

@@ -15,9 +15,9 @@ import langfuse_stand_in
 from api.langfuse import trace_reader
 from api.settings import Settings
 from conftest import RunningProvider
-from gateway.langfuse.observations import observation_of
-from gateway.langfuse.otlp import Span
 from langfuse_stand_in import PUBLIC_KEY, SECRET_KEY, Langfuse
+from local.langfuse.observations import observation_of
+from local.langfuse.otlp import Span
 from running import (
     RunningGateway,
     listening,

@@ -23,7 +23,7 @@ from api.sse_events import EventEncoder
 from chassis.identity.callers import ANONYMOUS
 from chassis.project_id import ProjectId
 from conftest import RunningProvider
-from gateway.openai_wire import chunk, last_chunks
+from local.openai_wire import chunk, last_chunks
 from reading import Event, events_of, read_stream, text_of
 from redis_server import NO_REDIS, Redis, running_redis
 from running import Service, answering_completions, serving_alone, settings_for

@@ -23,9 +23,9 @@ from pydantic import SecretStr
 
 import langfuse_stand_in
 from conftest import RunningProvider
-from gateway.ports import free_port
 from hearsay import said
 from langfuse_stand_in import PUBLIC_KEY, SECRET_KEY, Langfuse
+from local.run.ports import free_port
 from otlp import Collector, Span, create_collector, spans
 from reading import Event, events_of, read_stream
 from running import (

@@ -10,8 +10,8 @@ import yaml
 
 from api.settings import Settings
 from chassis.server.server import GRACE_SECONDS, LAST_WORDS_SECONDS
-from gateway.environments import OFFLINE_LITELLM
 from kubelet import pod
+from local.run.environments import OFFLINE_LITELLM
 from rendering import FETCHED_WITHIN_SECONDS, SOLUTION, Helm, examples_of, only
 from running import ROOT
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from checking import ENTRY, in_config, in_params, mistakes
-from gateway.__main__ import CONFIG
-from gateway.checks import known_keys, litellm_keys
-from gateway.checks.refusal import refuse_mistakes
-from gateway.ports import free_port
+from local.__main__ import CONFIG
+from local.checks import known_keys, litellm_keys
+from local.checks.refusal import refuse_mistakes
+from local.run.ports import free_port
 from make_run import GATEWAY_PYTHON, ROOT, processes_with
 
 
@@ -113,7 +113,7 @@ def test_a_key_from_an_anchor_that_is_given_anew_is_given_once(tmp_path: Path) -
 
 def gateway(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [GATEWAY_PYTHON, "-m", "gateway", *arguments],
+        [GATEWAY_PYTHON, "-m", "local", *arguments],
         cwd=folder,
         env=os.environ | {"GATEWAY_PORT": str(free_port()), "PORT": str(free_port())},
         capture_output=True,

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gateway.ports import free_port
+from local.run.ports import free_port
 from rendering import SOLUTION
 
 SCRIPT = SOLUTION / "gateway" / "outlive_the_service.py"

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from conftest import RunningProvider
-from gateway.__main__ import CONFIG
-from gateway.config import Config, read
+from local.__main__ import CONFIG
+from local.run.config import Config, read
 from marked import marked
 from provider_wires import (
     MAX_TOKENS,

@@ -12,8 +12,8 @@ import pytest
 import langfuse_stand_in
 from asking import Caller
 from conftest import RunningProvider
-from gateway.langfuse.observations import observation_of
 from langfuse_stand_in import Langfuse
+from local.langfuse.observations import observation_of
 from metering import Scraper
 from otlp import Collector, Span, create_collector
 from running import (

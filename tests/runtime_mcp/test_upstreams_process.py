@@ -19,7 +19,7 @@ import yaml
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from gateway.ports import free_port
+from local.run.ports import free_port
 from marked import marked
 from tool_gateway import Upstream, served, text_of, until_up
 from upstreams_running import PATHS, over_stdio
