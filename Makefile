@@ -8,7 +8,7 @@ GATEWAY := .venv-gateway/.ready
 AUDIT := .venv-audit/.ready
 CHECKOV := .venv-checkov/.ready
 FASTMCP := .venv-fastmcp/.ready
-TYPED := packages/api/src packages/gateway/src packages/runtime-mcp/src charts/llm-access/gateway/*.py tests bench examples identity tools
+TYPED := packages/api/src packages/gateway/src packages/runtime-mcp/src charts/llm-access/gateway tests bench examples identity tools
 
 # Most tests wait for something: three workers, each with a gateway of its own, keep two cores busy.
 WORKERS := -n 3 --dist loadfile

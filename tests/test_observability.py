@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from api.errors import AccessError
 from api.metrics import Metrics
 from metering import exposed
-from policy_budget_meters import BudgetMeters
-from policy_meters import Meters
+from policy.budget_collectors import BudgetMeters
+from policy.collectors import Meters
 from running import ROOT, settings_for
 from runtime_mcp.metrics import Metrics as ToolMetrics
 from runtime_mcp.upstreams.errors import UpstreamError

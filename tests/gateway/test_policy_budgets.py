@@ -15,8 +15,8 @@ from api.errors import BudgetExhausted
 from api.gateway_answers import error_of_body
 from asking import Caller, Said
 from conftest import RunningProvider
-from policy_budgets import seconds_to_reset
-from policy_spend_file import WRITES_EVERY
+from policy.ledgers.spend_file import WRITES_EVERY
+from policy.rules.budgets import seconds_to_reset
 from running import ROOT, running_gateway
 
 OVERLAY = ROOT / "tests" / "policy_overlay.yaml"

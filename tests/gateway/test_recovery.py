@@ -113,8 +113,8 @@ def test_nothing_of_ours_asks_the_gateway_for_the_health_of_its_models() -> None
         "fault_models.py",
         "health.py",
         "langfuse.py",
+        "open_routes.py",
         "parts.py",
-        "policy_routes.py",
         "tool_calls.py",
         "tool_server.py",
     }

@@ -10,9 +10,9 @@ from gateway.run_folder import prepare, write
 
 def test_each_file_brings_the_modules_it_names_and_no_other(tmp_path: Path) -> None:
     sources = []
-    for folder, callback in ("base", "policy.attribution"), ("more", "seen.callback"):
-        (tmp_path / folder).mkdir()
-        for module in ("policy", "policy_keys", "seen", "unnamed"):
+    for folder, callback in ("base", "policy.hooks.entry.attribution"), ("more", "seen.callback"):
+        (tmp_path / folder / "policy" / "hooks").mkdir(parents=True)
+        for module in ("policy/hooks/entry", "policy/state", "seen", "unnamed"):
             (tmp_path / folder / f"{module}.py").write_text(f"ORIGIN = {folder!r}")
         file = tmp_path / folder / "config.yaml"
         file.write_text(yaml.safe_dump({"litellm_settings": {"callbacks": [callback]}}))
@@ -22,12 +22,13 @@ def test_each_file_brings_the_modules_it_names_and_no_other(tmp_path: Path) -> N
     prepare(run)
     config_file = write(run, assemble(sources, {}))
 
-    files = ["config.yaml", "policy.py", "policy_keys.py", "seen.py"]
-    assert sorted(path.name for path in run.iterdir()) == files
-    assert (run / "policy.py").read_text() == "ORIGIN = 'base'"
+    files = ["config.yaml", "policy/hooks/entry.py", "policy/state.py", "seen.py"]
+    found = [path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()]
+    assert sorted(found) == files
+    assert (run / "policy" / "state.py").read_text() == "ORIGIN = 'base'"
     assert (run / "seen.py").read_text() == "ORIGIN = 'more'"
     settings = yaml.safe_load(config_file.read_text())["litellm_settings"]
-    assert settings == {"callbacks": ["policy.attribution", "seen.callback"]}
+    assert settings == {"callbacks": ["policy.hooks.entry.attribution", "seen.callback"]}
 
 
 def test_a_folder_is_made_anew_for_each_run(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
-from policy_meters import Meters
-from policy_outcomes import Outcome, outcome
+from policy.collectors import Meters
+from policy.outcomes import Outcome, outcome
 
 ASKED = datetime(2026, 11, 1, 12)  # noqa: DTZ001 - as LiteLLM has it
 

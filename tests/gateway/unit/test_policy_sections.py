@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from policy_config import PolicyConfig, PolicyError, ProjectPolicy, parse
-from policy_limits import Limit
+from policy.config import PolicyConfig, PolicyError, ProjectPolicy, parse
+from policy.rules.rate_limits import Limit
 
 MODELS = {"model_list": [{"model_name": name} for name in ("a", "b", "a")]}
 NO_RATES = {name: Limit(f"model {name}", None, None) for name in ("a", "b")}

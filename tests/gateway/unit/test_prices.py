@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from policy_config import PolicyError
-from policy_prices import require
+from policy.config import PolicyError
+from policy.rules.prices import require
 
 COSTS: dict[str, Any] = {"input_cost_per_token": 0.1, "output_cost_per_token": 0.2}
 

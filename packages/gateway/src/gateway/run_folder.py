@@ -20,18 +20,18 @@ def prepare(folder: Path) -> None:
 
 
 def write(folder: Path, config: Assembly) -> Path:
-    """Writes the config to run; a module that a file names is taken from beside that file.
-
-    With `policy` come its own modules, `policy_*`.
+    """Writes the config to run; a module or package that a file names comes from beside that file.
 
     Returns:
         The file to start LiteLLM with.
     """
     for path, said in config.sources:
         for module in set(modules(said)):
-            for pattern in (f"{module}.py", f"{module}_*.py"):
-                for file in path.parent.glob(pattern):
-                    shutil.copy(file, folder)
+            if (file := path.parent / f"{module}.py").is_file():
+                shutil.copy(file, folder)
+            elif (package := path.parent / module).is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(package, folder / module, ignore=ignored, dirs_exist_ok=True)
     target = folder / "config.yaml"
     target.write_text(yaml.safe_dump(config.running, sort_keys=False), encoding="utf-8")
     return target

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from gateway.checks.idle_settings import listed
 from gateway.checks.source import Mistake, Place, Source
 
-ATTRIBUTE = re.compile(r"([A-Za-z_]\w*)(\.[A-Za-z_]\w*)+")
+ATTRIBUTE = re.compile(r"([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)\.[A-Za-z_]\w*")
 OF_LITELLM_SETTINGS = (
     "callbacks", "success_callback", "failure_callback", "input_callback", "audit_log_callbacks",
     "post_call_rules",
@@ -25,12 +25,12 @@ def missing_modules(sources: Sequence[Source]) -> Iterator[Mistake]:
         for place, module in named(source):
             if module not in brought:
                 yield source.mistake(
-                    place, f"{place[1]} names {module}.py, which is not beside {source.path.name}"
+                    place, f"{place[1]} names {module}, which is not beside {source.path.name}"
                 )
 
 
 def beside(source: Source, module: str) -> bool:
-    return (source.path.parent / f"{module}.py").is_file()
+    return (source.path.parent / module).is_file()
 
 
 def named(source: Source) -> Iterator[tuple[Place, str]]:
@@ -41,10 +41,15 @@ def named(source: Source) -> Iterator[tuple[Place, str]]:
         for key in keys:
             for number, value in enumerate(listed(source.section(section).get(key))):
                 if isinstance(value, str) and (match := ATTRIBUTE.fullmatch(value)):
-                    yield (section, key, number), match[1]
+                    yield (section, key, number), file_of(match)
     handlers = source.section("litellm_settings").get("custom_provider_map")
     for number, item in enumerate(handlers if isinstance(handlers, list) else []):
         handler = item.get("custom_handler") if isinstance(item, dict) else None
         if isinstance(handler, str) and (match := ATTRIBUTE.fullmatch(handler)):
             place = ("litellm_settings", "custom_provider_map", number, "custom_handler")
-            yield place, match[1]
+            yield place, file_of(match)
+
+
+def file_of(match: re.Match[str]) -> str:
+    """Where LiteLLM looks, below the config's folder."""
+    return f"{(match[1] + match[2]).replace('.', '/')}.py"
