@@ -10,8 +10,8 @@ import yaml
 
 from api.settings import Settings, load_settings
 from composing import FILES, SERVICES, Service
-from gateway.__main__ import CONFIG
 from gateway.config import read, references
+from gateway.config_check import CONFIG
 from gateway.environments import POLICY, TRACES
 from running import ROOT
 from runtime_mcp import allowlist

@@ -11,9 +11,9 @@ from api.metrics import Metrics
 from api.settings import Settings
 from doctoring import report
 from gateway import announcement
-from gateway.__main__ import CONFIG
 from gateway.assembly import FAULT_MODELS
 from gateway.config import Config, read, references
+from gateway.config_check import CONFIG
 from metering import exposed
 from running import settings_for
 

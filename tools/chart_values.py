@@ -1,12 +1,15 @@
 """Writes what a chart says twice: the tables of values, the gateway's checksum and its files.
 
-`python tools/chart_values.py` writes them, `--check` says what is stale, and exits with 1. The row
+`python tools/chart_values.py` writes them, `--check` says what is stale, and exits with 1. Neither
+does so for a gateway's config with a mistake, whose chart is thereby not rendered either. The row
 of a value comes from its comment in values.yaml, `# -- (type) text`, and the lines that follow.
 """
 
 import hashlib
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -121,7 +124,16 @@ def up_to_date(charts: Path) -> dict[Path, str]:
     return wanted
 
 
+def has_mistakes(gateway: Path) -> bool:
+    """What the policy's own check says of the config, it says itself."""
+    command = [sys.executable, "-m", "policy.checks.check", str(gateway / "config.yaml")]
+    variables = os.environ | {"PYTHONPATH": str(gateway)}  # noqa: TID251 - for the check alone
+    return subprocess.run(command, env=variables, check=False).returncode != 0
+
+
 def main(arguments: list[str]) -> int:
+    if any(list(map(has_mistakes, CHARTS.glob("*/gateway")))):
+        return 2
     for _ in range(2):  # the table shows the checksum
         old = {path: text for path, text in up_to_date(CHARTS).items() if path.read_text() != text}
         if "--check" in arguments:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import yaml
 
-from gateway.__main__ import CONFIG
 from gateway.assembly import FAULT_MODELS, Assembly, assemble
 from gateway.config import Config, read
+from gateway.config_check import CONFIG
 
 
 def aliases(config: Config) -> list[str]:
@@ -39,7 +39,11 @@ def test_the_local_llm_answers_no_fault_model(tmp_path: Path) -> None:
 
 
 def test_an_alias_of_ones_own_goes_before_a_fault_model_of_the_same_name(tmp_path: Path) -> None:
-    own = {"model_name": "slow", "litellm_params": {"model": "openai/really-slow"}}
+    own = {
+        "model_name": "slow",
+        "litellm_params": {"model": "openai/really-slow"},
+        "model_info": {"free": True},
+    }
     config = assembled(tmp_path, own)
     assert entries(config.running, ["slow"]) == [own]
     assert [route.model for route in config.routes if route.alias == "slow"] == [

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from conftest import RunningProvider
-from gateway.__main__ import CONFIG
 from gateway.config import Config, read
+from gateway.config_check import CONFIG
 from marked import marked
 from provider_wires import (
     MAX_TOKENS,

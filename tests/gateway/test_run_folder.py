@@ -4,7 +4,8 @@ from pathlib import Path
 
 import yaml
 
-from gateway.assembly import assemble
+from gateway.assembly import Assembly
+from gateway.config import merge, read
 from gateway.run_folder import prepare, write
 
 
@@ -20,13 +21,16 @@ def test_each_file_brings_the_modules_it_names_and_no_other(tmp_path: Path) -> N
 
     run = tmp_path / "run"
     prepare(run)
-    config_file = write(run, assemble(sources, {}))
+    said = [(file, read(file)) for file in sources]
+    running = merge(said[0][1], said[1][1])
+    config_file = write(run, Assembly(said, running, running, []))
 
-    files = ["config.yaml", "policy/hooks/entry.py", "policy/state.py", "seen.py"]
+    files = ["config.yaml", "policy/hooks/entry.py", "policy/state.py", "seen.py", "sources.txt"]
     found = [path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()]
     assert sorted(found) == files
     assert (run / "policy" / "state.py").read_text() == "ORIGIN = 'base'"
     assert (run / "seen.py").read_text() == "ORIGIN = 'more'"
+    assert (run / "sources.txt").read_text().split() == [str(file) for file in sources]
     settings = yaml.safe_load(config_file.read_text())["litellm_settings"]
     assert settings == {"callbacks": ["policy.hooks.entry.attribution", "seen.callback"]}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from policy.config import PolicyError
+from policy.refusal import PolicyError
 from policy.rules.served_models import places
 
 Entry = dict[str, Any]

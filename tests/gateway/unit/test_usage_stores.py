@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from policy.config import PolicyError
 from policy.ledgers import spend_redis
 from policy.ledgers.booking import Booking
 from policy.ledgers.usage import (
@@ -29,7 +28,7 @@ from policy.ledgers.usage import (
 from policy.ledgers.usage_file import UsageFile, opened
 from policy.ledgers.usage_redis import UsageInRedis
 from policy.outcomes import Outcome
-from policy.refusal import Refusal
+from policy.refusal import PolicyError, Refusal
 from redis_server import running_redis
 
 NOW = datetime.now(UTC)

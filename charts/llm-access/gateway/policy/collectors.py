@@ -1,4 +1,4 @@
-"""The collectors of the metrics that the platform's page promises.
+"""The collectors of the metrics that the platform's page promises, and of the budgets.
 
 Their labels are bounded: the aliases of the config, statuses, and at most MOST_ACCOUNTS pairs of a
 project and a solution. A call on a later one is counted on `other`.
@@ -14,8 +14,8 @@ LABELS = ("model", "status", "project_id", "solution")
 SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
 
 
-class Meters:
-    """The four of them, in a registry.
+class CallCollectors:
+    """The four that the page promises, in a registry.
 
     Args:
         most_accounts: the pairs of a project and a solution that get labels of their own.
@@ -69,3 +69,31 @@ class Meters:
             return OTHER, OTHER
         self.accounts.add(account)
         return account
+
+
+class BudgetCollectors:
+    """How much of each budget is used up, for alerts before calls are refused.
+
+    The labels are the budgets of the config. A value is that of the last call that asked for it.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.limits = Gauge(
+            "litellm_budget_usd", "USD that may be spent in a month.", ["budget"], registry=registry
+        )
+        self.spent = Gauge(
+            "litellm_budget_spent_usd",
+            "USD of it that were spent this month.",
+            ["budget"],
+            registry=registry,
+        )
+
+    def note(self, budget: str, limit: float, spent: float) -> None:
+        """
+        Args:
+            budget: its name, as in the message of a refusal.
+            limit: USD per month.
+            spent: USD this month.
+        """
+        self.limits.labels(budget).set(limit)
+        self.spent.labels(budget).set(spent)

@@ -1,4 +1,4 @@
-"""A call that the policy does not let pass, and what its caller is told."""
+"""What the policy refuses: a call, with what its caller is told, or its own start."""
 
 from dataclasses import dataclass
 
@@ -16,3 +16,7 @@ class Refusal(Exception):
     kind: str
     message: str
     retry_after: int | None = None
+
+
+class PolicyError(Exception):
+    """The policy cannot be had as it is written. The message has a line for each mistake."""

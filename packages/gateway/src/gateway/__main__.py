@@ -5,17 +5,14 @@ import os
 import sys
 from pathlib import Path
 
-from gateway.checks.refusal import refuse_mistakes
-from gateway.checks.source import Mistakes
 from gateway.config import ConfigError
+from gateway.config_check import CONFIG, ROOT, Mistakes, refuse_mistakes
 from gateway.ports import LOOPBACK, PortError, chosen_port
 from gateway.process import ProcessError
 from gateway.proxy import Alone, become
 from gateway.runner import Wish, run
 from gateway.supervision import Interrupted
 
-ROOT = Path(__file__).parents[4]
-CONFIG = ROOT / "charts" / "llm-access" / "gateway" / "config.yaml"
 TOOL_FILES = ROOT / "packages" / "runtime-mcp" / "local"
 
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.checks.refusal import refuse_mistakes
 from gateway.config import Config, Route, localise, merge, read
+from gateway.config_check import refuse_mistakes
 from gateway.environments import MASTER_KEY
 
 LOCAL = Path(__file__).with_name("local.yaml")

@@ -3,6 +3,7 @@
 LiteLLM looks for the modules of a config's callbacks in the config's own folder.
 """
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import yaml
 
 from gateway.assembly import Assembly
-from gateway.checks.modules import ATTRIBUTE
+
+ATTRIBUTE = re.compile(r"([A-Za-z_]\w*)(\.[A-Za-z_]\w*)+")
 
 
 def prepare(folder: Path) -> None:
@@ -26,12 +28,16 @@ def write(folder: Path, config: Assembly) -> Path:
         The file to start LiteLLM with.
     """
     for path, said in config.sources:
+        if (schema := path.parent / "config.schema.json").is_file():
+            shutil.copy(schema, folder)
         for module in set(modules(said)):
             if (file := path.parent / f"{module}.py").is_file():
                 shutil.copy(file, folder)
             elif (package := path.parent / module).is_dir():
                 ignored = shutil.ignore_patterns("__pycache__")
                 shutil.copytree(package, folder / module, ignore=ignored, dirs_exist_ok=True)
+    sources = "".join(f"{path.absolute()}\n" for path, _ in config.sources)
+    (folder / "sources.txt").write_text(sources, encoding="utf-8")  # what the policy checks there
     target = folder / "config.yaml"
     target.write_text(yaml.safe_dump(config.running, sort_keys=False), encoding="utf-8")
     return target

@@ -1,15 +1,17 @@
 """Lets a call pass, or says why not, before anything is paid for; then books what it used."""
 
+import functools
 import logging
 import time
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any
 
-from litellm.integrations.custom_logger import CustomLogger  # noqa: TID251 - runs inside LiteLLM
-from litellm.proxy._types import UserAPIKeyAuth  # noqa: TID251
+from litellm.integrations.custom_logger import CustomLogger
+from litellm.proxy._types import UserAPIKeyAuth
+from prometheus_client import REGISTRY
 
-from policy import budget_collectors
+from policy.collectors import BudgetCollectors
 from policy.hooks.answers import refuse
 from policy.hooks.auth import KEY_PROJECT
 from policy.refusal import Refusal
@@ -104,10 +106,16 @@ async def admit(data: dict[str, Any], key_project: str | None) -> None:
         logger.warning("passed all the same: %s", refusal.message)
     project = attributed.project
     binding = config.budgets_of(alias, project)
-    await budgets.check(state().ledger, binding, now, budget_collectors.meters().note)
+    await budgets.check(state().ledger, binding, now, budget_collectors().note)
     state().limits.admit(config.limits(alias, project), time.monotonic())
     if any(budget.usd is not None for budget in binding):
         state().settling.begin(call_of(data))
+
+
+@functools.cache
+def budget_collectors() -> BudgetCollectors:
+    """Those of the process."""
+    return BudgetCollectors(REGISTRY)
 
 
 async def book(kwargs: dict[str, Any]) -> None:

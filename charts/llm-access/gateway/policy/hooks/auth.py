@@ -1,10 +1,10 @@
 """Who calls, for LiteLLM's `custom_auth`."""
 
 from fastapi import Request
-from litellm.constants import LITELLM_PROXY_MASTER_KEY_ALIAS  # noqa: TID251 - runs inside LiteLLM
-from litellm.proxy._types import LitellmUserRoles, UserAPIKeyAuth  # noqa: TID251
-from litellm.proxy.auth.auth_utils import get_request_route  # noqa: TID251
-from litellm.proxy.auth.route_checks import RouteChecks  # noqa: TID251
+from litellm.constants import LITELLM_PROXY_MASTER_KEY_ALIAS
+from litellm.proxy._types import LitellmUserRoles, UserAPIKeyAuth
+from litellm.proxy.auth.auth_utils import get_request_route
+from litellm.proxy.auth.route_checks import RouteChecks
 
 from policy.hooks.answers import refuse
 from policy.hooks.router import leave_out_unserved

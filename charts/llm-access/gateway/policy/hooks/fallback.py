@@ -8,8 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from litellm import exceptions  # noqa: TID251 - runs inside LiteLLM
-from litellm.integrations.custom_logger import CustomLogger  # noqa: TID251 - runs inside LiteLLM
+from litellm import exceptions
+from litellm.integrations.custom_logger import CustomLogger
 
 HEADER = "x-llm-access-upstream-calls"
 REFUSALS = (exceptions.BadRequestError, exceptions.UnprocessableEntityError)

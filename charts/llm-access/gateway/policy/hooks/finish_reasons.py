@@ -4,8 +4,8 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from litellm.exceptions import APIError  # noqa: TID251 - runs inside LiteLLM
-from litellm.integrations.custom_logger import CustomLogger  # noqa: TID251 - runs inside LiteLLM
+from litellm.exceptions import APIError
+from litellm.integrations.custom_logger import CustomLogger
 
 CUT = "ended_without_finish_reason"
 """What a cut stream leaves in LiteLLM's details of the call, for the metrics."""

@@ -1,13 +1,33 @@
-"""Traces in Langfuse: one generation for each attempt at a provider, none for a refused call."""
+"""Traces in Langfuse: one generation for each attempt at a provider, none for a refused call.
 
+LiteLLM takes its own `langfuse` from its config whether the variables are there or not, and then
+sends to its vendor's cloud.
+"""
+
+import functools
+import logging
+import os
 from typing import Any
 
-from litellm.integrations.custom_logger import CustomLogger  # noqa: TID251 - runs inside LiteLLM
-from litellm.integrations.langfuse.langfuse_prompt_management import (  # noqa: TID251
-    LangfusePromptManagement,
-)
+import litellm
+from litellm.integrations.custom_logger import CustomLogger
 
 from policy.outcomes import asked_at, written
+
+logger = logging.getLogger("gateway.policy")
+
+VARIABLES = ("LANGFUSE_HOST", "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
+
+
+@functools.cache
+def turn_on() -> None:
+    """Where all three variables are there; once for the process."""
+    environ = os.environ
+    missing = [name for name in VARIABLES if not environ.get(name)]
+    if not missing:
+        litellm.logging_callback_manager.add_litellm_callback(Langfuse())
+    elif len(missing) < len(VARIABLES):
+        logger.warning("no traces in Langfuse without %s", " and ".join(missing))
 
 
 class Langfuse(CustomLogger):  # type: ignore[misc]
@@ -18,6 +38,10 @@ class Langfuse(CustomLogger):  # type: ignore[misc]
     """
 
     def __init__(self) -> None:
+        from litellm.integrations.langfuse.langfuse_prompt_management import (  # noqa: PLC0415
+            LangfusePromptManagement,  # its imports cost a second
+        )
+
         super().__init__()
         self.langfuse = LangfusePromptManagement()
 

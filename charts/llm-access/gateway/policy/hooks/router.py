@@ -1,19 +1,25 @@
-"""Keeps what is not served out of LiteLLM's router, and so out of its fallbacks and its lists.
+"""What LiteLLM made of `model_list`; its router, and so its fallbacks and lists, without the rest.
 
 LiteLLM makes the router after it imported the policy, from a config that the policy cannot reach,
 and then calls nothing of ours before the first request.
 """
 
 import functools
+from typing import Any
 
-from litellm.proxy import proxy_server  # noqa: TID251 - runs inside LiteLLM
+from litellm.proxy import proxy_server
 
-from policy.state import model_list, resolved, served
+from policy.state import state
+
+
+def resolved() -> list[dict[str, Any]]:
+    """`model_list` as LiteLLM read it, with the values of its variables."""
+    return list(proxy_server.proxy_config.get_config_state()["model_list"] or ())
 
 
 @functools.cache
 def leave_out_unserved() -> None:
     """Once for the process. When it fails it is tried anew, and no request passes before."""
-    if len(served()) < len(model_list()):
-        entries = resolved()
-        proxy_server.llm_router.set_model_list([entries[place] for place in served()])
+    entries, served = resolved(), state().served
+    if len(served) < len(entries):
+        proxy_server.llm_router.set_model_list([entries[place] for place in served])

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from litellm.proxy.proxy_server import app  # noqa: TID251 - runs inside LiteLLM
+from litellm.proxy.proxy_server import app
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from policy.config import PolicyError
-from policy.rules.budgets import Spend
+from policy.ledgers.spend import Spend
+from policy.refusal import PolicyError
 
 logger = logging.getLogger("gateway.policy")
 

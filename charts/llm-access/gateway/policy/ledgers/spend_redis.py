@@ -15,8 +15,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from policy.ledgers.spend import MOST_NAMES, OTHERS
 from policy.refusal import Refusal
-from policy.rules.budgets import MOST_NAMES, OTHERS
 
 logger = logging.getLogger("gateway.policy")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from policy.config import PolicyError
 from policy.ledgers.usage import MOST_ACCOUNTS, Account, Batch, Row, Used, first_kept
+from policy.refusal import PolicyError
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS begun (at TEXT NOT NULL);

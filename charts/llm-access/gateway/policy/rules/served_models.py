@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from policy.config import PolicyError
+from policy.refusal import PolicyError
 
 logger = logging.getLogger("gateway.policy")
 

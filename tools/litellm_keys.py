@@ -1,22 +1,24 @@
-"""Writes down which keys the installed LiteLLM knows in each section of its config.
+"""Writes which keys the installed LiteLLM knows into `config.schema.json`, section by section.
 
-`python -m gateway.checks.litellm_keys > packages/gateway/src/gateway/checks/litellm_keys.json` in
-the gateway's environment, after LiteLLM's version changed. The check itself reads the list, for
-LiteLLM takes seconds to import. LiteLLM has no list of its own: it ignores what it does not know.
+`.venv-gateway/bin/python tools/litellm_keys.py` after LiteLLM's version changed; `--check` exits
+with 1 where that was forgotten. LiteLLM has no list of its own: it ignores what it does not know.
 """
 
 import ast
-import json
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
 from gateway.environments import OFFLINE_LITELLM
 
+(SCHEMA,) = Path(__file__).resolve().parents[1].glob("charts/*/gateway/config.schema.json")
+OURS = {"projects", "budgets", "attribution", "include"}
+"""What the policy reads, and what is refused with a reason of its own."""
+WIDTH = 112
 PUBLIC = re.compile(r"[a-z][a-z0-9_-]*")
 # Each of these is read off an entry itself as well as off its litellm_params.
 LIMITS_OF_AN_ENTRY = {"rpm", "tpm"}
@@ -96,7 +98,7 @@ def known_keys() -> dict[str, list[str]]:
     settings = trees(package, "general_settings", "litellm_settings")
     providers = trees(package / "llms", "optional_params", "Config")
     return {
-        "config": public(ConfigYAML.model_fields, read_from([proxy_config], "config")),
+        "config": public(ConfigYAML.model_fields, read_from([proxy_config], "config"), OURS),
         "litellm_settings": public(
             settings_of(litellm),
             compared_with_key(proxy_config),
@@ -106,7 +108,7 @@ def known_keys() -> dict[str, list[str]]:
         "general_settings": public(
             ConfigGeneralSettings.model_fields, read_from(settings, "general_settings")
         ),
-        "entry of model_list": public(router.Deployment.model_fields, LIMITS_OF_AN_ENTRY),
+        "model_list_entry": public(router.Deployment.model_fields, LIMITS_OF_AN_ENTRY),
         "litellm_params": public(
             router.LiteLLM_Params.model_fields,
             router.LiteLLMParamsTypedDict.__annotations__,
@@ -119,10 +121,22 @@ def known_keys() -> dict[str, list[str]]:
     }
 
 
-def main() -> None:
-    json.dump({"litellm": version("litellm")} | known_keys(), sys.stdout, indent=1)
-    sys.stdout.write("\n")
+def updated(schema: str) -> str:
+    """The schema's text with the lists of today."""
+    for section, keys in known_keys().items():
+        words = textwrap.fill(", ".join(f'"{key}"' for key in keys), WIDTH, break_on_hyphens=False)
+        found = re.compile(rf'(?m)(^    "{section}": {{"title": .*, "enum": \[\n)[^\]]*(?=    \])')
+        schema = found.sub(rf"\g<1>{textwrap.indent(words, ' ' * 6)}\n", schema)
+    return schema
+
+
+def main(arguments: list[str]) -> int:
+    text = SCHEMA.read_text(encoding="utf-8")
+    new = updated(text)
+    if "--check" not in arguments:
+        SCHEMA.write_text(new, encoding="utf-8")
+    return int("--check" in arguments and new != text)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
