@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 API := .venv/.ready
 GATEWAY := .venv-gateway/.ready
 CHECKOV := .venv-checkov/.ready
-TYPED := packages/chassis/src packages/api/src packages/local/src packages/runtime-mcp/src charts/llm-access/gateway/*.py tests bench examples identity tools
+TYPED := packages/chassis/src packages/api/src packages/local/src packages/runtime-mcp/src charts/llm-access/gateway tests bench examples identity tools
 
 # Whether the ports are free, before anything is set up: Python alone is enough for that.
 PORTS := PYTHONPATH=packages/local/src $(or $(PYTHON),python3) -m local.run.ports

@@ -11,7 +11,7 @@ from api.settings import Settings
 from api.telemetry.metrics import Metrics
 from chassis.errors import ServiceError
 from doctoring import report
-from local.__main__ import CONFIG
+from local.config_check import CONFIG
 from local.run import announcement
 from local.run.assembly import FAULT_MODELS
 from local.run.config import Config, read, references
