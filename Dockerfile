@@ -38,7 +38,7 @@ RUN folder=${PACKAGE} \
     && if [ "${PACKAGE}" = gateway ]; then folder=local; fi \
     && set -- "./packages/${folder}" \
     && if [ "${PACKAGE}" != gateway ]; then set -- "$@" ./packages/chassis; fi \
-    && tools/uv.sh pip install --python /srv --offline --no-deps --compile-bytecode "$@" \
+    && tools/uv.sh pip install --python /srv --offline --no-deps --no-sources --compile-bytecode "$@" \
     && mkdir /sbom \
     && .venv/bin/cyclonedx-py environment --output-reproducible --short-PURLs \
         --pyproject "packages/${folder}/pyproject.toml" -o "/sbom/${PACKAGE}.json" /srv/bin/python \

@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 API := .venv/.ready
 GATEWAY := .venv-gateway/.ready
 CHECKOV := .venv-checkov/.ready
-TYPED := packages/chassis/src packages/api/src packages/local/src packages/runtime-mcp/src charts/llm-access/gateway/*.py tests bench examples identity tools
+TYPED := packages/chassis/src packages/api/src packages/local/src packages/runtime-mcp/src charts/llm-access/gateway tests bench examples identity tools
 
 # Whether the ports are free, before anything is set up: Python alone is enough for that.
 PORTS := PYTHONPATH=packages/local/src $(or $(PYTHON),python3) -m local.run.ports
@@ -14,8 +14,8 @@ PORTS := PYTHONPATH=packages/local/src $(or $(PYTHON),python3) -m local.run.port
 # Most tests wait for something: three workers, each with a gateway of its own, keep two cores busy.
 WORKERS := -n 3 --dist loadfile
 
-.PHONY: help setup run test test-integration test-long api doctor tool-gateway gateway identity model lint style types \
-	attribution audit leaks vulnerabilities sbom bench chart image dockerfile lock rename clean moved
+.PHONY: help setup run remove test test-integration test-long api doctor tool-gateway gateway identity model lint style types \
+	imports attribution audit leaks vulnerabilities sbom bench chart image dockerfile lock rename clean moved
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,7 +64,7 @@ model: ## write identity/model.json from identity/model.fga
 	@transformer=$$(tools/offline/peers.sh model_to_json) && $$transformer <identity/model.fga | \
 		python3 -m json.tool --indent 2 - identity/model.json
 
-lint: style types attribution dockerfile audit ## check style, types, attribution, Dockerfile, secrets, vulnerabilities
+lint: style types imports attribution dockerfile audit ## check style, types, imports, attribution, Dockerfile, secrets, vulnerabilities
 
 style: $(API)
 	@.venv/bin/ruff check
@@ -72,6 +72,9 @@ style: $(API)
 
 types: $(API)
 	@.venv/bin/mypy $(wildcard $(TYPED))
+
+imports: $(API) ## check that imports go down, as the contracts in pyproject.toml say
+	@.venv/bin/lint-imports --no-cache --no-logo
 
 attribution: $(API) ## find completions that go round the service helper; ARGS=folder looks there
 	@.venv/bin/python tools/attribution.py $(ARGS)
@@ -111,8 +114,11 @@ image: $(API) ## build the images of the API and of both gateways; ARGS=api buil
 rename: $(API) ## rename the solution everywhere: make rename NAME=my-solution
 	@.venv/bin/python tools/rename.py "$(NAME)"
 
+remove: $(API) ## take an optional concern out: make remove CONCERN=redis
+	@.venv/bin/python tools/remove.py "$(CONCERN)"
+
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" tools/uv.sh pip compile --quiet --universal \
-	--generate-hashes --python-version 3.11 --no-emit-index-url $(ARGS)
+	--generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-package llm-access-chassis $(ARGS)
 SERVICES := $(foreach package,chassis api runtime-mcp,packages/$(package)/pyproject.toml)
 
 lock: $(API) ## lock the versions again; ARGS=--upgrade takes the newest that are allowed

@@ -1,9 +1,12 @@
-"""The mistakes that the check finds in a config of a test."""
+"""The mistakes that the check finds in a config of a test.
+
+What it says of a config without the policy is left out: the tests' have none.
+"""
 
 from pathlib import Path
 
-from local.checks.refusal import refuse_mistakes
-from local.checks.source import Mistakes
+from policy.checks.check import refuse_mistakes
+from policy.refusal import PolicyError
 
 ENTRY = """\
 model_list:
@@ -19,9 +22,13 @@ def mistakes(*files: Path) -> list[str]:
     """Each as `line: reason`, or with the file's name before it if there are several."""
     try:
         refuse_mistakes(files)
-    except Mistakes as refused:
+    except PolicyError as refused:
         known = f"{files[0].parent}/" if files[1:] else f"{files[0]}:"
-        return [line.removeprefix(known) for line in str(refused).splitlines()]
+        return [
+            line.removeprefix(known)
+            for line in str(refused).splitlines()
+            if " has to have" not in line
+        ]
     return []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from asking import Caller
-from policy_usage import MEASURES
+from policy.ledgers.usage import MEASURES
 from running import ROOT
 
 PROJECTS = ("alpha", "beta", "gamma", "delta", "epsilon")

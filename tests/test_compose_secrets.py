@@ -10,7 +10,7 @@ import yaml
 
 from api.settings import Settings, load_settings
 from composing import FILES, SERVICES, Service
-from local.__main__ import CONFIG
+from local.config_check import CONFIG
 from local.run.config import read, references
 from local.run.environments import POLICY, TRACES
 from running import ROOT

@@ -13,8 +13,7 @@ from prometheus_client import CollectorRegistry
 from api.telemetry.metrics import Metrics
 from chassis.errors import ServiceError
 from metering import exposed
-from policy_budget_meters import BudgetMeters
-from policy_meters import Meters
+from policy.collectors import BudgetCollectors, CallCollectors
 from running import ROOT, settings_for
 from runtime_mcp.metrics import Metrics as ToolMetrics
 from runtime_mcp.upstreams.errors import UpstreamError
@@ -41,9 +40,9 @@ TOOL_GATEWAY = "\n".join(
 def known() -> dict[str, set[str]]:
     """The labels of every sample of the API, of the tool gateway and of the gateway's policy."""
     gateway = CollectorRegistry()
-    Meters(gateway)
-    BudgetMeters(gateway)
-    api = Metrics(settings_for("http://127.0.0.1:9/v1"), "1").registry
+    CallCollectors(gateway)
+    BudgetCollectors(gateway)
+    api = Metrics(settings_for("http://127.0.0.1:9/v1"), "1", "wire").registry
     tools = ToolMetrics("1").registry
     all_of_them = exposed(api) | exposed(gateway) | exposed(tools)
     found = {name: set(labels) for name, labels in all_of_them.items()}

@@ -11,7 +11,7 @@ from api.settings import Settings
 from api.telemetry.metrics import Metrics
 from chassis.errors import ServiceError
 from doctoring import report
-from local.__main__ import CONFIG
+from local.config_check import CONFIG
 from local.run import announcement
 from local.run.assembly import FAULT_MODELS
 from local.run.config import Config, read, references
@@ -153,7 +153,7 @@ def test_the_table_of_metrics_is_what_the_service_exposes() -> None:
     assert {
         name: re.findall(r"`(\w+)`", re.sub(r":.*", "", labels))
         for name, (_, labels) in rows.items()
-    } == exposed(Metrics(settings, "1").registry)
+    } == exposed(Metrics(settings, "1", "wire").registry)
 
 
 def test_the_first_curl_lines_are_those_that_the_runner_prints() -> None:

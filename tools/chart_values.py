@@ -1,12 +1,15 @@
-"""Writes what a chart says twice: the tables of values in the READMEs, and the gateway's checksum.
+"""Writes what a chart says twice: the tables of values, the gateway's checksum and its files.
 
-`python tools/chart_values.py` writes them, `--check` says what is stale, and exits with 1. The row
+`python tools/chart_values.py` writes them, `--check` says what is stale, and exits with 1. Neither
+does so for a gateway's config with a mistake, whose chart is thereby not rendered either. The row
 of a value comes from its comment in values.yaml, `# -- (type) text`, and the lines that follow.
 """
 
 import hashlib
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ MARK = "<!-- values: written by `make chart` -->\n"
 COMMENT = re.compile(r"# -- \((string|integer|boolean|list|object)\) ?(.*)")
 KEY = re.compile(r"( *)([A-Za-z][\w./-]*):")
 CHECKSUM = re.compile(r"(?m)^(    checksum/gateway:) .*$")
+ITEMS = re.compile(r"(?m)^( +items: # written by `make chart`.*\n)(?: +- .*\n)+")
 LONGEST_DEFAULT = 60
 
 
@@ -82,14 +86,27 @@ def table(chart: Path) -> str:
     return "\n".join(["| value | type | default | |", "| --- | --- | --- | --- |", *rows, ""])
 
 
+def files_of(gateway: Path) -> list[str]:
+    """Every file of the folder, as templates/_names.tpl lists them."""
+    files = (file for file in gateway.rglob("*") if file.is_file() and file.suffix != ".pyc")
+    return sorted(file.relative_to(gateway).as_posix() for file in files)
+
+
 def checksum(gateway: Path) -> str:
-    """Of each file's name and content, as templates/_names.tpl works it out."""
+    """Of each file's path and content, as templates/_names.tpl works it out."""
     lines = [
-        f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}"
-        for file in sorted(gateway.iterdir())
-        if file.is_file() and file.suffix != ".pyc"
+        f"{path} {hashlib.sha256((gateway / path).read_bytes()).hexdigest()}"
+        for path in files_of(gateway)
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def items(gateway: Path) -> str:
+    """What the volume of the gateway's ConfigMap mounts where, as templates/_names.tpl has it."""
+    return "".join(
+        f"          - {{key: {path.replace('/', '.')}, path: {path}}}\n"
+        for path in files_of(gateway)
+    )
 
 
 def up_to_date(charts: Path) -> dict[Path, str]:
@@ -100,14 +117,23 @@ def up_to_date(charts: Path) -> dict[Path, str]:
         if not values.exists():
             continue
         if (chart / "gateway").is_dir():
-            line = rf'\1 "{checksum(chart / "gateway")}"'
-            wanted[values] = CHECKSUM.sub(line, values.read_text())
+            text = ITEMS.sub(rf"\g<1>{items(chart / 'gateway')}", values.read_text())
+            wanted[values] = CHECKSUM.sub(rf'\1 "{checksum(chart / "gateway")}"', text)
         head = readme.read_text().partition(MARK)[0]
         wanted[readme] = f"{head}{MARK}\n{table(chart)}"
     return wanted
 
 
+def has_mistakes(gateway: Path) -> bool:
+    """What the policy's own check says of the config, it says itself."""
+    command = [sys.executable, "-m", "policy.checks.check", str(gateway / "config.yaml")]
+    variables = os.environ | {"PYTHONPATH": str(gateway)}  # noqa: TID251 - for the check alone
+    return subprocess.run(command, env=variables, check=False).returncode != 0
+
+
 def main(arguments: list[str]) -> int:
+    if any(list(map(has_mistakes, CHARTS.glob("*/gateway")))):
+        return 2
     for _ in range(2):  # the table shows the checksum
         old = {path: text for path, text in up_to_date(CHARTS).items() if path.read_text() != text}
         if "--check" in arguments:

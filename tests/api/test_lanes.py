@@ -20,7 +20,7 @@ from api.gateway.wire_client import WireClient
 from api.litellm_client.answers import next_of, raw_response, reads_of_chunks
 from api.litellm_client.client import LitellmClient
 from api.litellm_client.local_models import LocalModels
-from api.wiring import lane_of
+from api.litellm_client.opened import opened
 from chassis.http.client_body import loop_time
 from chassis.project_id import ProjectId
 from conftest import RunningProvider
@@ -35,8 +35,8 @@ def call_to(alias: str, prompt: str = "lanes") -> ChatRequest:
     return ChatRequest(
         alias=alias,
         messages=[{"role": "user", "content": prompt}],
+        options={},
         max_tokens=50,
-        temperature=None,
         attribution=Attribution(ProjectId("demo"), Solution("desk"), "ab" * 16),
         traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01",
         deadline=loop_time() + 20,
@@ -99,7 +99,8 @@ async def every_lane(
     client, _, more = str(request.param).partition(" ")
     settings = settings_for(provider.url, llm_client=client, llm_allow_local_models=bool(more))
     async with Gateway(provider.url, GatewayKey(MASTER_KEY)) as gateway:
-        lane = lane_of(settings, gateway)
+        wire = WireClient(gateway)
+        lane = opened(settings, 20, gateway, wire) if settings.needs_litellm else wire
         await lane.warm_up()
         yield lane
 

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from pydantic import SecretStr
 from redis.asyncio import Redis as Client
 
-from api.idempotency.key import call_key
+from api.call_key import call_key
 from api.llm.client import Deltas
 from api.redis_state.answers import Record
 from api.schemas import CompletionRequest

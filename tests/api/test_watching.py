@@ -49,15 +49,15 @@ async def test_a_whole_answer_is_seen_with_its_attempts_and_its_ending(
     async with watched_by(provider.url, watching) as llm:
         answer = await llm.complete("Hello", project_id=DEMO, solution=TESTS)
     (call,) = watching.over
-    assert (call.outcome, call.status, call.streams) == ("complete", 200, False)
-    assert call.question.attribution.project_id == DEMO
+    assert (call.outcome, call.status, call.call.streams) == ("complete", 200, False)
+    assert call.call.attribution.project_id == DEMO
     assert call.ending is not None
     assert answer.usage is not None
     assert call.ending.usage is not None
     assert call.ending.usage.total_tokens == answer.usage.total_tokens
     (attempt,) = call.attempts
     assert (attempt.model, attempt.outcome, attempt.status) == ("ok", "ok", 200)
-    assert attempt.call is not None
+    assert attempt.request is not None
     assert 0 <= attempt.began <= attempt.ended <= call.seconds
     assert attempt.text == []
 
@@ -73,7 +73,7 @@ async def test_a_stream_is_over_at_its_end_and_not_at_its_beginning(
                 texts += event.texts
                 assert watching.over == []
     (call,) = watching.over
-    assert (call.outcome, call.streams) == ("complete", True)
+    assert (call.outcome, call.call.streams) == ("complete", True)
     assert call.first_text is not None
     assert 0 < call.first_text < call.seconds
     assert "".join(call.attempts[0].text) == "".join(texts)

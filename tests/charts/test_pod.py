@@ -12,7 +12,7 @@ from api.settings import Settings
 from chassis.server.server import GRACE_SECONDS, LAST_WORDS_SECONDS
 from kubelet import pod
 from local.run.environments import OFFLINE_LITELLM
-from rendering import FETCHED_WITHIN_SECONDS, SOLUTION, Helm, examples_of, only
+from rendering import FETCHED_WITHIN_SECONDS, SOLUTION, Helm, called, examples_of, only
 from running import ROOT
 
 pytestmark = pytest.mark.timeout(FETCHED_WITHIN_SECONDS)
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.timeout(FETCHED_WITHIN_SECONDS)
 PROVIDER_SECRETS = "provider-secrets"
 EXAMPLE = examples_of(SOLUTION)
 each_example_of_it = pytest.mark.parametrize("example", EXAMPLE.values(), ids=EXAMPLE)
+MOUNTED = f"{SOLUTION.name}-gateway"
 VALUES = yaml.safe_load((SOLUTION / "values.yaml").read_text())
 
 
@@ -75,6 +76,29 @@ def test_the_pod_is_another_when_the_gateways_config_is(
     changed = {"api": {"podAnnotations": {"checksum/gateway": checksum}}}
     after = only(helm.render(changed, EXAMPLE["sidecar"]), "Deployment")
     assert before["spec"]["template"] != after["spec"]["template"]
+
+
+def test_the_gateway_mounts_its_folder_byte_for_byte(helm: Helm) -> None:
+    manifests = helm.render(None, EXAMPLE["sidecar"])
+    (config_map,) = (each for each in manifests if called(each) == f"ConfigMap/{MOUNTED}")
+    (volume,) = (each for each in pod(manifests)["volumes"] if each["name"] == "gateway")
+    mounts = containers(pod(manifests))["litellm"]["volumeMounts"]
+    assert {"name": "gateway", "mountPath": "/etc/litellm", "readOnly": True} in mounts
+    assert volume["configMap"]["name"] == MOUNTED
+    mounted = {each["path"]: each["key"] for each in volume["configMap"]["items"]}
+    assert set(mounted.values()) == set(config_map["data"])
+    folder = SOLUTION / "gateway"
+    files = [file for file in folder.rglob("*") if file.is_file() and file.suffix != ".pyc"]
+    assert {path: config_map["data"][key].encode() for path, key in mounted.items()} == {
+        file.relative_to(folder).as_posix(): file.read_bytes() for file in files
+    }
+
+
+def test_a_volume_that_lacks_a_file_of_the_gateway_is_refused(helm: Helm) -> None:
+    volumes = yaml.safe_load((SOLUTION / "values.yaml").read_text())["api"]["extraVolumes"]
+    lost = volumes[0]["configMap"]["items"].pop()
+    said = helm.refused({"api": {"extraVolumes": volumes}}, EXAMPLE["sidecar"])
+    assert f"the volume of the gateway does not mount {lost['path']}" in said
 
 
 def test_the_gateway_starts_first_and_ends_last_as_a_native_sidecar(helm: Helm) -> None:

@@ -1,6 +1,7 @@
 """What is said of a value is said once, and is true: its comment, type and row in the README."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,19 @@ def test_the_tables_and_the_checksum_are_up_to_date() -> None:
     command = [sys.executable, "tools/chart_values.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_chart_whose_gateway_has_a_mistake_in_its_config_is_not_made(tmp_path: Path) -> None:
+    for folder in ("charts", "tools"):
+        ignored = shutil.ignore_patterns("__pycache__", "*.tgz")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
+    (config,) = tmp_path.glob("charts/*/gateway/config.yaml")
+    config.write_text(config.read_text().replace("num_retries: 0", "num_retries: 3"))
+    line = config.read_text()[: config.read_text().index("num_retries: 3")].count("\n") + 1
+    values = config.parents[1] / "values.yaml"
+    before = values.read_text()
+    command = [sys.executable, "tools/chart_values.py"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{config}:{line}: num_retries above 0 ")
+    assert values.read_text() == before, "without its checksum the chart is not rendered"

@@ -9,7 +9,7 @@ from checking import ENFORCED, ENTRY, in_config, in_params, with_overlay
 NO_DURATION = (
     "is not a duration such as 30s, 5m, 12h or 30d; a calendar month is what budgets counts"
 )
-SHUFFLED = "without an order of its own in litellm_params for each, LiteLLM takes one at random"
+SHUFFLED = "without `order: 1` and `order: 2` in their litellm_params LiteLLM takes one at random"
 PRICES = "input_cost_per_token: 0, output_cost_per_token: 0.1"
 GIVE_ONE = (
     "give input_cost_per_token and output_cost_per_token in its litellm_params, or"
@@ -82,6 +82,13 @@ def test_an_alias_twice_without_an_order_of_its_own(
 
 def test_an_alias_twice_with_an_order_each(tmp_path: Path) -> None:
     assert in_params(tmp_path, "order: 1", more=SECOND.format(", order: 2")) == []
+
+
+def test_an_alias_three_times(tmp_path: Path) -> None:
+    more = SECOND.format(", order: 2") + SECOND.format(", order: 3")
+    (said,) = in_params(tmp_path, "order: 1", more=more)
+    place = f"first in {tmp_path}/config.yaml:2"
+    assert said.startswith(f"9: a is given more than twice, {place}: ")
 
 
 def test_an_alias_of_the_config_again_in_an_overlay(tmp_path: Path) -> None:

@@ -5,14 +5,18 @@ from pathlib import Path
 import pytest
 
 from checking import ENFORCED, ENTRY, in_config, mistakes, with_overlay
+from local.config_check import CONFIG
+from policy.checks.check import refuse_mistakes
+from policy.refusal import PolicyError
 
 NO_DATABASE = (
     "does nothing without a database: give usd_per_month in budgets (an alias) or in projects"
     " (a project)"
 )
-NO_HOST = (
-    "langfuse without a host sends everything to its vendor's cloud: set LANGFUSE_HOST in"
-    " environment_variables"
+IS_ON = (
+    "delete langfuse here: tracing is on as soon as LANGFUSE_HOST, LANGFUSE_PUBLIC_KEY and"
+    " LANGFUSE_SECRET_KEY are in the environment of the gateway. This would trace each call twice,"
+    " and without a host send everything to its vendor's cloud"
 )
 NOT_ENFORCED = (
     'is not enforced: add optional_pre_call_checks: ["enforce_model_rate_limits"] to'
@@ -27,7 +31,6 @@ NO_PROJECT_ID = (
     "is not a project id: letters, digits, dots, underscores and hyphens, 128 at most, a letter"
     " or a digit first; in quotes if it is a number"
 )
-NEEDS_A_MAPPING = "needs a mapping in projects: models, rpm, tpm, usd_per_month"
 
 
 @pytest.mark.parametrize(
@@ -44,8 +47,8 @@ NEEDS_A_MAPPING = "needs a mapping in projects: models, rpm, tpm, usd_per_month"
             2,
             'service_callback: ["otel"] exports nothing: use callbacks: ["otel"]',
         ),
-        ('litellm_settings:\n  success_callback: ["langfuse"]', 2, NO_HOST),
-        ("litellm_settings:\n  callbacks: langfuse_otel", 2, NO_HOST),
+        ('litellm_settings:\n  success_callback: ["langfuse"]', 2, IS_ON),
+        ("litellm_settings:\n  callbacks: langfuse_otel", 2, IS_ON),
         (
             "include: [more.yaml]",
             1,
@@ -64,9 +67,10 @@ def test_a_setting_that_does_nothing(tmp_path: Path, text: str, line: int, reaso
     assert in_config(tmp_path, text) == [f"{line}: {reason}"]
 
 
-def test_langfuse_with_a_host_of_its_own(tmp_path: Path) -> None:
+def test_langfuse_with_a_host_of_its_own_traces_each_call_twice(tmp_path: Path) -> None:
     text = "environment_variables: {LANGFUSE_HOST: os.environ/LANGFUSE_HOST}\n"
-    assert in_config(tmp_path, text + "litellm_settings: {callbacks: [langfuse_otel]}") == []
+    said = in_config(tmp_path, text + "litellm_settings: {callbacks: [langfuse_otel]}")
+    assert said == [f"2: {IS_ON}"]
 
 
 def test_the_limit_of_an_overlay_is_enforced_by_the_config(tmp_path: Path) -> None:
@@ -92,10 +96,10 @@ def test_a_secret_is_refused_and_not_repeated(
     assert in_config(tmp_path, text) == [f"{line}: {key} {SECRET}"]
 
 
-def test_an_overlay_may_have_a_key_and_an_alias_without_a_price(tmp_path: Path) -> None:
-    entry = "{model_name: b, litellm_params: {model: openai/x, api_key: sk-provider}}"
+def test_an_overlay_may_have_a_key(tmp_path: Path) -> None:
+    entry = "{model_name: b, litellm_params: {model: openai/gpt-4o, api_key: sk-provider}}"
     assert with_overlay(tmp_path, ENTRY, f"model_list: [{entry}]") == []
-    assert len(mistakes(tmp_path / "overlay.yaml")) == 2
+    assert len(mistakes(tmp_path / "overlay.yaml")) == 1
 
 
 def test_what_is_no_secret_is_let_through(tmp_path: Path) -> None:
@@ -110,16 +114,18 @@ def test_what_is_no_secret_is_let_through(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         ("litellm_settings:\n  callbacks: [policy.attribution]", "callbacks names policy.py"),
-        ("general_settings:\n  custom_auth: keys.auth", "custom_auth names keys.py"),
+        ("general_settings:\n  custom_sso: keys.auth", "custom_sso names keys.py"),
         (
             "litellm_settings:\n  custom_provider_map: [{provider: p, custom_handler: own.llm}]",
             "custom_provider_map names own.py",
         ),
+        ("litellm_settings:\n  callbacks: [own.hooks.seen]", "callbacks names own/hooks.py"),
     ],
 )
 def test_a_module_that_is_not_beside_the_config(tmp_path: Path, text: str, reason: str) -> None:
     assert in_config(tmp_path, text) == [f"2: {reason}, which is not beside config.yaml"]
-    for module in ("policy", "keys", "own"):
+    (tmp_path / "own").mkdir()
+    for module in ("policy", "keys", "own", "own/hooks"):
         (tmp_path / f"{module}.py").touch()
     assert in_config(tmp_path, text) == []
 
@@ -160,8 +166,67 @@ attribution: maybe
         "6: rpm has no value",
         "7: models: ['a', 'b'] is not a list of aliases",
         f"8: 42 {NO_PROJECT_ID}",
-        f"9: none {NEEDS_A_MAPPING}",
+        "9: none is not a mapping",
         "11: model_list has no alias 'b'",
         "12: a: 'lots' is not a number of 0 or more",
         "13: attribution: 'maybe' is not required or warn",
     ]
+
+
+@pytest.mark.parametrize(
+    ("section", "reason"),
+    [
+        ("projects: {ok: {models: a}}", "models is not a list"),
+        ("projects: {default: {rpm: -1}}", "rpm: -1 is not a whole number of 0 or more"),
+        ("projects: {ok: {tpm: true}}", "tpm: True is not a whole number of 0 or more"),
+        (
+            "projects: {ok: {usd_per_month: many}}",
+            "usd_per_month: 'many' is not a number of 0 or more",
+        ),
+        ("budgets: {a: .nan}", "a: nan is not a number of 0 or more"),
+        ("budgets: {a: }", "a has no value"),
+    ],
+)
+def test_an_amount_that_is_none(tmp_path: Path, section: str, reason: str) -> None:
+    assert in_config(tmp_path, f"{ENTRY}{section}\n") == [f"6: {reason}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "litellm_settings:\n  num_retries: 3\n",
+        "router_settings:\n  num_retries: 3\n",
+        "\nmodel_list: [{model_name: a, litellm_params: {model: gpt-4o, num_retries: 3}}]\n",
+        "router_settings:\n  retry_policy: {InternalServerErrorRetries: 2}\n",
+    ],
+)
+def test_retries_of_the_gateway(tmp_path: Path, text: str) -> None:
+    (said,) = in_config(tmp_path, text)
+    what = "a retry policy" if "policy" in text else "num_retries above 0"
+    reason = "makes several calls to providers out of one: the service alone retries"
+    assert said == f"2: {what} {reason}"
+
+
+def test_a_config_without_the_policy(tmp_path: Path) -> None:
+    config, overlay = tmp_path / "config.yaml", tmp_path / "overlay.yaml"
+    config.write_text("model_list: []\nlitellm_settings: {}\ngeneral_settings: {}\n")
+    overlay.write_text("litellm_settings:\n  callbacks: [policy.hooks.entry.admission]\n")
+    with pytest.raises(PolicyError) as refused:
+        refuse_mistakes([config, overlay])
+    assert [line.partition(" has to have")[0] for line in str(refused.value).splitlines()] == [
+        f"{config}:1: router_settings",
+        f"{config}:2: callbacks",
+        f"{config}:3: general_settings",
+        f"{overlay}:2: callbacks names policy/hooks/entry.py, which is not beside overlay.yaml",
+    ]
+
+
+def test_an_overlay_that_takes_the_keys_away(tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("general_settings:\n  custom_auth: null\n")
+    with pytest.raises(PolicyError) as refused:
+        refuse_mistakes([CONFIG, overlay])
+    needed = "policy.hooks.entry.authenticated"
+    assert (
+        str(refused.value) == f"{overlay}:2: custom_auth is not {needed}: no key would be checked"
+    )

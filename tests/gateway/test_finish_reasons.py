@@ -1,4 +1,4 @@
-"""An answer that does not say how it finished is never passed on as complete (policy.py)."""
+"""An answer that does not say how it finished is never passed on as complete."""
 
 import json
 from collections.abc import AsyncIterator

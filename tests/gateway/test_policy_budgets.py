@@ -15,8 +15,8 @@ from api.errors import BudgetExhausted
 from api.gateway.error_table import error_of_body
 from asking import Caller, Said
 from conftest import RunningProvider
-from policy_budgets import seconds_to_reset
-from policy_spend_file import WRITES_EVERY
+from policy.ledgers.spend_file import WRITES_EVERY
+from policy.rules.budgets import seconds_to_reset
 from running import ROOT, running_gateway
 
 OVERLAY = ROOT / "tests" / "policy_overlay.yaml"
@@ -98,6 +98,8 @@ async def test_an_alias_without_a_price_is_refused_at_the_start(
     params = {"model": "openai/nobody-knows", "api_key": "sk-x", "api_base": "http://127.0.0.1:9"}
     entry = {"model_name": "dear", "litellm_params": params}
     overlay.write_text(yaml.safe_dump({"model_list": [entry]}))
-    with pytest.raises(AssertionError, match="no price is known for dear: give input_cost"):
+    with pytest.raises(
+        AssertionError, match=r"overlay.yaml:\d+: dear has no price, .*: give input_cost"
+    ):
         async with running_gateway(provider.url, overlay):
             pass

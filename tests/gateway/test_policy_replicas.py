@@ -15,7 +15,7 @@ from redis.asyncio import Redis as Client
 
 from asking import Caller
 from conftest import RunningProvider
-from policy_spend_redis import key_of
+from policy.ledgers.spend_redis import key_of
 from redis_server import NO_REDIS, Redis, running_redis
 from running import running_gateway
 

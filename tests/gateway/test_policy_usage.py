@@ -16,7 +16,7 @@ from redis.asyncio import Redis as Client
 
 from asking import PROJECT_KEYS, Caller
 from conftest import RunningProvider
-from policy_usage_redis import key_of
+from policy.ledgers.usage_redis import key_of
 from redis_server import NO_REDIS, running_redis
 from running import ROOT, running_gateway
 

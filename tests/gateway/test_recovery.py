@@ -114,7 +114,7 @@ def test_nothing_of_ours_asks_the_gateway_for_the_health_of_its_models() -> None
         "health.py",
         "langfuse.py",
         "processes.py",
-        "policy_routes.py",
+        "open_routes.py",
         "tool_calls.py",
         "tool_server.py",
     }

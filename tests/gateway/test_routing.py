@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from conftest import RunningProvider
-from local.__main__ import CONFIG
+from local.config_check import CONFIG
 from local.run.config import Config, read
 from marked import marked
 from provider_wires import (

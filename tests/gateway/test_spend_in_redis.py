@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis as Client
 
-from policy_budgets import MOST_NAMES
-from policy_refusal import Refusal
-from policy_spend_redis import SpendInRedis, connected, key_of
+from policy.ledgers.spend import MOST_NAMES
+from policy.ledgers.spend_redis import SpendInRedis, connected, key_of
+from policy.refusal import Refusal
 from redis_server import NO_REDIS, Redis, running_redis
 
 pytestmark = NO_REDIS

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from asking import Caller, Said
 from hearsay import heard
-from local.__main__ import CONFIG
+from local.config_check import CONFIG
 from local.openai_wire import answer, problem
 from local.run.config import read, references
 from local.run.environments import OFFLINE_LITELLM
@@ -70,9 +70,12 @@ class Pod:
         return [line for line in self.log.read_text().splitlines() if "not served: " in line]
 
 
-async def started(folder: Path, port: int, variables: dict[str, str]) -> asyncio.subprocess.Process:
+async def started(
+    folder: Path, port: int, variables: dict[str, str], config: str = CONFIG.read_text()
+) -> asyncio.subprocess.Process:
     """The command on a copy of the folder, with these variables of providers and no others."""
     shutil.copytree(CONFIG.parent, folder / "litellm", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "litellm" / "config.yaml").write_text(config)
     with (folder / "log").open("wb") as log:
         return await asyncio.create_subprocess_exec(
             *(str(GATEWAY_PYTHON.with_name("litellm")), "--host", "127.0.0.1"),
@@ -162,9 +165,25 @@ async def test_with_every_variable_every_alias_is_served(tmp_path: Path) -> None
 async def test_without_any_variable_the_gateway_does_not_start(tmp_path: Path) -> None:
     process = await started(tmp_path, free_port(), {})
     async with asyncio.timeout(90):
-        assert await process.wait() != 0
+        assert await process.wait() == 2
     said = (tmp_path / "log").read_text()
     heard("the gateway of a pod", said.encode())
-    (line,) = [x for x in said.splitlines() if "PolicyError: no alias has the variables" in x]
+    (line,) = [x for x in said.splitlines() if x.startswith("no alias has the variables")]
     assert all(alias in line for alias in ALIASES)
     assert all(name in line for name in VARIABLES)
+
+
+async def test_with_a_mistake_in_its_config_the_gateway_does_not_start(tmp_path: Path) -> None:
+    wrong = CONFIG.read_text().replace("num_retries: 0", "num_retries: 3")
+    line = wrong[: wrong.index("num_retries: 3")].count("\n") + 1
+    variables = {"GEMINI_API_KEY": marked("GEMINI")}
+    process = await started(tmp_path, free_port(), variables, f"{wrong}\nmodel_lst: []\n")
+    async with asyncio.timeout(90):
+        assert await process.wait() == 2
+    said = (tmp_path / "log").read_text()
+    heard("the gateway of a pod", said.encode())
+    of_retries, of_a_section = said.splitlines()[-2:]
+    config = tmp_path / "litellm" / "config.yaml"
+    assert of_retries.startswith(f"{config}:{line}: num_retries above 0 ")
+    reason = "a config has no section 'model_lst'; did you mean 'model_list'?"
+    assert of_a_section == f"{config}:{wrong.count(chr(10)) + 2}: {reason}"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from local.__main__ import CONFIG
+from local.config_check import CONFIG
 from local.run.assembly import FAULT_MODELS, Assembly, assemble
 from local.run.config import Config, read
 
@@ -39,7 +39,11 @@ def test_the_local_llm_answers_no_fault_model(tmp_path: Path) -> None:
 
 
 def test_an_alias_of_ones_own_goes_before_a_fault_model_of_the_same_name(tmp_path: Path) -> None:
-    own = {"model_name": "slow", "litellm_params": {"model": "openai/really-slow"}}
+    own = {
+        "model_name": "slow",
+        "litellm_params": {"model": "openai/really-slow"},
+        "model_info": {"free": True},
+    }
     config = assembled(tmp_path, own)
     assert entries(config.running, ["slow"]) == [own]
     assert [route.model for route in config.routes if route.alias == "slow"] == [

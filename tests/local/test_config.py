@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.__main__ import CONFIG as THE_CONFIG
+from local.config_check import CONFIG as THE_CONFIG
 from local.run.assembly import LOCAL
 from local.run.config import Config, ConfigError, Route, localise, merge, read, references
 

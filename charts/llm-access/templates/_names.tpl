@@ -32,11 +32,24 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- toJson ($names | uniq) -}}
 {{- end -}}
 
-{{/* Of each file of the gateway's folder, name and content: tools/chart_values.py works it out the same way. */}}
+{{/*
+The files of the gateway's folder as a JSON list of `key` and `path`. A ConfigMap has no folders: each file
+is a key of it, and the volume's `items` say where it is mounted. tools/chart_values.py writes the same.
+*/}}
+{{- define "llm-access.gateway" -}}
+{{- $items := list -}}
+{{- range $file, $_ := .Files.Glob "gateway/**" -}}
+{{- $path := trimPrefix "gateway/" $file -}}
+{{- $items = append $items (dict "key" (replace "/" "." $path) "path" $path) -}}
+{{- end -}}
+{{- toJson $items -}}
+{{- end -}}
+
+{{/* Of each file of the gateway's folder, path and content: tools/chart_values.py works it out the same way. */}}
 {{- define "llm-access.checksum" -}}
 {{- $lines := list -}}
-{{- range $path, $_ := .Files.Glob "gateway/*" -}}
-{{- $lines = append $lines (printf "%s %s" (base $path) ($.Files.Get $path | sha256sum)) -}}
+{{- range include "llm-access.gateway" . | fromJsonArray -}}
+{{- $lines = append $lines (printf "%s %s" .path ($.Files.Get (printf "gateway/%s" .path) | sha256sum)) -}}
 {{- end -}}
 {{- join "\n" $lines | sha256sum -}}
 {{- end -}}

@@ -13,14 +13,15 @@ from api.errors import (
     RateLimited,
     UpstreamFailed,
 )
-from api.llm.breakers import (
+from api.llm.overload import (
+    ALWAYS,
     FAILURES_IN_A_ROW,
     GATEWAY_OPEN_SECONDS,
     MAX_MODELS,
     MODEL_OPEN_SECONDS,
     Breakers,
+    RetryBudget,
 )
-from api.llm.retry_budget import ALWAYS, RetryBudget
 
 OF_THE_MODEL = pytest.mark.parametrize("kind", [UpstreamFailed, GatewayTimeout])
 

@@ -5,8 +5,8 @@ import gc
 import tracemalloc
 from collections.abc import AsyncGenerator
 
+from api.call_key import call_key
 from api.errors import UpstreamFailed
-from api.idempotency.key import call_key
 from api.llm.client import Deltas, StreamEvent
 from api.resumable.registry import KEPT_BYTES, StreamRegistry
 from api.schemas import CompletionRequest

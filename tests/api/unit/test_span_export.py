@@ -9,9 +9,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from api.gateway.attribution import Attribution, Solution
-from api.gateway.chat_client import Message
 from api.llm.call import Call
 from api.llm.observers import CALL_BYTES, CallRecord, size_of
+from api.schemas import Message
 from chassis.project_id import ProjectId
 from chassis.telemetry.export import BATCH_CALLS, QUEUE_BYTES, NotNow, Refused, SpanExport
 from chassis.telemetry.spans import NewSpan
@@ -47,7 +47,7 @@ def call(prompt: str = "Hello") -> CallRecord:
     trace = Trace()
     attribution = Attribution(ProjectId("demo"), Solution("tests"), trace.trace_id)
     asked = [Message(role="user", content=prompt)]
-    seen = CallRecord(Call(("ok",), asked, 1, None, attribution, trace, 0.0), streams=False)
+    seen = CallRecord(Call(("ok",), asked, {}, 1, attribution, trace, 0.0, streams=False))
     seen.size = size_of(seen)
     return seen
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from policy_keys import LOOKS_EVERY, Caller, ProjectKeys
-from policy_refusal import Refusal
+from policy.refusal import Refusal
+from policy.rules.project_keys import LOOKS_EVERY, Caller, ProjectKeys
 
 MASTER = "sk-master-0123456789"
 ONE, TWO = "sk-one-0123456789", "sk-two-0123456789"

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
-from policy_meters import Meters
-from policy_outcomes import Outcome, outcome
+from policy.collectors import CallCollectors
+from policy.outcomes import Outcome, outcome
 
 ASKED = datetime(2026, 11, 1, 12)  # noqa: DTZ001 - as LiteLLM has it
 
@@ -14,20 +14,20 @@ def booked(project: str, *, refused: bool = False) -> Outcome:
     return Outcome("ok", "400" if refused else "200", project, "s", None if refused else 1, 1, 1, 1)
 
 
-def projects(meters: Meters) -> set[str]:
+def projects(meters: CallCollectors) -> set[str]:
     (family,) = meters.requests.collect()
     return {sample.labels["project_id"] for sample in family.samples}
 
 
 def test_what_comes_after_the_last_account_is_other() -> None:
-    meters = Meters(CollectorRegistry(), most_accounts=2)
+    meters = CallCollectors(CollectorRegistry(), most_accounts=2)
     for project in ("a", "b", "c", "d", "a"):
         meters.count(booked(project))
     assert projects(meters) == {"a", "b", "other"}
 
 
 def test_a_refused_call_takes_no_account_from_others() -> None:
-    meters = Meters(CollectorRegistry(), most_accounts=1)
+    meters = CallCollectors(CollectorRegistry(), most_accounts=1)
     meters.count(booked("refused", refused=True))
     meters.count(booked("a"))
     assert projects(meters) == {"a", "other"}

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-import policy_budgets
-from policy_budgets import Budget, Spend, check, month_of, seconds_to_reset
-from policy_refusal import Refusal
+from policy.ledgers.spend import MOST_NAMES, Spend
+from policy.refusal import Refusal
+from policy.rules.budgets import Budget, check, month_of, seconds_to_reset
 
 NOW = datetime(2026, 11, 30, 23, 59, 30, tzinfo=UTC)
 
@@ -62,9 +62,9 @@ def test_a_budget_of_nothing_lets_nothing_pass() -> None:
 
 def test_names_that_find_no_room_share_one_amount() -> None:
     spend = Spend()
-    for n in range(policy_budgets.MOST_NAMES):
+    for n in range(MOST_NAMES):
         book(spend, f"project {n}", 0.1) if n < 3 else spend.usd.update({f"project {n}": 0.1})
     book(spend, "project late", 1.0)
     assert wait(spend, Budget("project later", 1.0)) == 30
     assert wait(spend, Budget("project 5", 1.0)) is None
-    assert len(spend.usd) == policy_budgets.MOST_NAMES + 1
+    assert len(spend.usd) == MOST_NAMES + 1

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from policy_config import PolicyError
-from policy_served import places
+from policy.refusal import PolicyError
+from policy.rules.served_models import places
 
 Entry = dict[str, Any]
 

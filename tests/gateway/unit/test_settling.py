@@ -3,8 +3,7 @@
 import asyncio
 import time
 
-import policy_settling
-from policy_settling import Settling
+from policy.ledgers.settling import LONGEST_SECONDS, MOST_CALLS, Settling
 
 
 async def seconds(settling: Settling, call: str) -> float:
@@ -30,8 +29,8 @@ async def test_a_call_that_is_booked_or_has_no_budget_is_not_waited_for() -> Non
 async def test_one_that_is_never_booked_is_forgotten() -> None:
     settling = Settling()
     settling.begin("a")
-    assert await seconds(settling, "a") >= policy_settling.LONGEST_SECONDS
+    assert await seconds(settling, "a") >= LONGEST_SECONDS
     assert settling.calls == {}
-    for n in range(policy_settling.MOST_CALLS + 5):
+    for n in range(MOST_CALLS + 5):
         settling.begin(str(n))
-    assert len(settling.calls) == policy_settling.MOST_CALLS
+    assert len(settling.calls) == MOST_CALLS

@@ -2,9 +2,9 @@
 
 import pytest
 
-import policy_limits
-from policy_limits import Limit, Limits, SlidingMinute
-from policy_refusal import Refusal
+from policy.refusal import Refusal
+from policy.rules import rate_limits
+from policy.rules.rate_limits import Limit, Limits, SlidingMinute
 
 
 def wait(limits: Limits, limit: Limit, now: float) -> int | None:
@@ -65,10 +65,10 @@ def test_a_minute_is_kept_by_the_second() -> None:
 
 def test_projects_that_find_no_room_share_one_limit_until_others_are_idle() -> None:
     limits = Limits()
-    for n in range(policy_limits.MOST_METERS):
+    for n in range(rate_limits.MOST_METERS):
         limits.admit([Limit(f"project {n}", 1, None)], 0.0)
     late = [wait(limits, Limit(f"project late {n}", 2, None), 0.0) for n in range(4)]
     assert late == [None, None, 60, 60]
-    assert len(limits.meters) == policy_limits.MOST_METERS + 1
+    assert len(limits.meters) == rate_limits.MOST_METERS + 1
     assert wait(limits, Limit("project later", 2, None), 61.0) is None
     assert len(limits.meters) == 1

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from policy_config import PolicyError
-from policy_spend_file import WRITES_EVERY, SpendFile, as_text, opened, write
+from policy.ledgers.spend_file import WRITES_EVERY, SpendFile, as_text, opened, write
+from policy.refusal import PolicyError
 
 NAME, MONTH = "model m", "2026-11"
 

@@ -11,12 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import policy_spend_redis
-from policy_booking import Booking
-from policy_config import PolicyError
-from policy_outcomes import Outcome
-from policy_refusal import Refusal
-from policy_usage import (
+from policy.ledgers import spend_redis
+from policy.ledgers.booking import Booking
+from policy.ledgers.usage import (
     KEPT_DAYS,
     OTHER,
     Account,
@@ -28,8 +25,10 @@ from policy_usage import (
     usd,
     used,
 )
-from policy_usage_file import UsageFile, opened
-from policy_usage_redis import UsageInRedis
+from policy.ledgers.usage_file import UsageFile, opened
+from policy.ledgers.usage_redis import UsageInRedis
+from policy.outcomes import Outcome
+from policy.refusal import PolicyError, Refusal
 from redis_server import running_redis
 
 NOW = datetime.now(UTC)
@@ -61,7 +60,7 @@ async def store_in(kind: str, folder: Path) -> AsyncIterator[UsageStore]:
     if not shutil.which("redis-server"):
         pytest.skip("there is no redis-server (Debian: redis-server)")
     async with running_redis(folder) as redis:
-        client = policy_spend_redis.client(redis.url)
+        client = spend_redis.client(redis.url)
         yield UsageInRedis(client)
         await client.connection_pool.disconnect()
 
@@ -192,7 +191,7 @@ async def test_while_redis_is_away_what_is_used_waits_and_nobody_guesses(tmp_pat
     if not shutil.which("redis-server"):
         pytest.skip("there is no redis-server (Debian: redis-server)")
     async with running_redis(tmp_path) as redis:
-        client = policy_spend_redis.client(redis.url)
+        client = spend_redis.client(redis.url)
         booking = Booking(UsageInRedis(client))
         await redis.pause()
         booking.add(ANSWER, NOW)

@@ -15,6 +15,7 @@ from chassis.server.server import Server, listening
 from chassis.settings import SettingsError, refuse_to_start, say
 
 PROGRAM = "llm-access"
+NO_OPENFGA = "OPENFGA_API_URL is not set: whoever has a token may call, for any project"
 CONNECTIONS_PER_CALL = 2
 """One that a call is made on, and one that is kept for the next."""
 
@@ -34,11 +35,10 @@ def main() -> int:
     admission = Admission(settings.llm_max_in_flight)
     if settings.auth_mode == "disabled":
         say(PROGRAM, "AUTH_MODE=disabled: anybody may call, for any project")
-    elif settings.openfga_api_url is None:
-        say(PROGRAM, "OPENFGA_API_URL is not set: whoever has a token may call, for any project")
-    if missing := settings.missing_for_langfuse():
-        names = ", ".join(missing)
-        say(PROGRAM, f"{names}: not set, and so nothing is traced; Langfuse takes all three")
+    elif settings.openfga_api_url is None:  # removable: openfga
+        say(PROGRAM, NO_OPENFGA)  # removable: openfga
+    for line in settings.langfuse_notes():  # removable: langfuse
+        say(PROGRAM, line)  # removable: langfuse
     config = uvicorn.Config(
         create_app(settings, admission),
         http=Connection,

@@ -1,35 +1,34 @@
-"""What the composition root made, as the routes see it."""
+"""What requests share, made by `main.py` and seen by the routes and the project of a request."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypedDict, cast
+from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends, Request
 
 from api.gateway.peer import Gateway
-from api.idempotency.answers import Answers
-from api.langfuse.trace_reader import TraceReader
+from api.idempotency.answers import Answers  # removable: idempotency
 from api.llm.client import Llm
 from api.project_access import ProjectAccess
-from api.resumable.registry import StreamRegistry
 from api.settings import Settings
-from api.tickets.tickets import Grant, Tickets
+from api.streaming.open import Streams
+from api.telemetry.metrics import Metrics
+from api.tickets.tickets import Tickets  # removable: tickets
+from api.trace_proof import TraceProof
 from chassis.admission import Admission
 from chassis.identity.callers import Identity
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from api.llm.observers import CallRecord
-    from api.redis_state.streams import RedisStreams
-    from api.telemetry.metrics import Metrics
-    from chassis.telemetry.export import SpanExport
+from chassis.telemetry.export_metrics import Export
 
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """The parts that all requests share."""
+    """
+    Attributes:
+        warm_up: done when all that the first call needs is loaded.
+        exports: of traces.
+        trace_proof: where the trace of a call is read back from, if anywhere.
+    """
 
     settings: Settings
     identity: Identity
@@ -38,13 +37,12 @@ class AppState:
     llm: Llm
     admission: Admission
     warm_up: asyncio.Task[None]
-    generations: StreamRegistry
-    answers: Answers
-    tickets: Tickets
-    metrics: "Metrics"
-    redis_streams: "RedisStreams | None"
-    exports: "Sequence[SpanExport[CallRecord]]"
-    trace_reader: TraceReader | None
+    streams: Streams
+    metrics: Metrics
+    exports: Sequence[Export]
+    trace_proof: TraceProof | None
+    answers: Answers  # removable: idempotency
+    tickets: Tickets  # removable: tickets
 
 
 class LifespanState(TypedDict):
@@ -57,17 +55,8 @@ class LifespanState(TypedDict):
 # 1. Dependencies are `async def` though nothing is awaited: FastAPI runs a plain `def` in a thread.
 # 2. One for all parts: each dependency costs as much as encoding the answer.
 async def app_state(request: Request) -> AppState:
-    return app_state_of(request)
-
-
-def app_state_of(request: Request) -> AppState:
-    """The parts, where there is a request and no dependency."""
+    """What requests share, as this one sees it."""
     return cast(AppState, request.state.app)
-
-
-def grant_of(request: Request) -> Grant | None:
-    """What the ticket that this request came with was given for."""
-    return cast("Grant | None", getattr(request.state, "grant", None))
 
 
 State = Annotated[AppState, Depends(app_state)]

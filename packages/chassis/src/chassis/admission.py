@@ -1,7 +1,7 @@
 """How many calls are under way here, whether new ones are let in, and when open ones must end."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -24,6 +24,10 @@ class Admission:
     def grace_is_over(self) -> "asyncio.Future[None]":
         """Done when the calls that are still under way have to end."""
         return asyncio.get_running_loop().create_future()
+
+    def when_grace_is_over(self, call: Callable[[], object]) -> None:
+        """Calls this when the calls that are still under way have to end."""
+        self.grace_is_over.add_done_callback(lambda _: call())
 
     def end_the_grace(self) -> None:
         """Makes the calls that are still under way end, each with a `Draining`."""

@@ -5,6 +5,7 @@ from urllib.parse import unquote
 
 from pydantic import HttpUrl, SecretStr, TypeAdapter, ValidationInfo
 
+KEY = re.compile(r"[\x21-\x7e]+")
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -54,3 +55,19 @@ def set_with_keycloak(value: str | None, info: ValidationInfo) -> str | None:
     if value is None and info.data.get("auth_mode") == "keycloak":
         raise ValueError("required with AUTH_MODE=keycloak, and not set")
     return value
+
+
+def checked_key(text: str) -> str:
+    """The key in this text, which may end in a line break.
+
+    Raises:
+        ValueError: it is empty, or cannot go into a header.
+    """
+    key = text.strip("\r\n")
+    if not KEY.fullmatch(key):
+        raise ValueError("must be one line of printable ASCII without spaces")
+    return key
+
+
+def one_line_key(value: SecretStr | None) -> SecretStr | None:
+    return None if value is None else SecretStr(checked_key(value.get_secret_value()))

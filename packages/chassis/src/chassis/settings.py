@@ -6,11 +6,19 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SENSELESS_ENVIRONMENT = 2
 
 S = TypeVar("S", bound=BaseSettings)
+
+
+class ServiceSettings(BaseSettings):
+    """Settings from the environment. A concern's own are a class of these, a service's the sum."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, validate_default=True, hide_input_in_errors=True
+    )
 
 
 class SettingsError(Exception):

@@ -5,16 +5,13 @@ import os
 import sys
 from pathlib import Path
 
-from local.checks.refusal import refuse_mistakes
-from local.checks.source import Mistakes
+from local.config_check import CONFIG, ROOT, Mistakes, refuse_mistakes
 from local.run.config import ConfigError
 from local.run.ports import LOOPBACK, PortError, chosen_port
 from local.run.proxy import ProxyOptions, become
 from local.run.runner import RunOptions, run
 from local.run.supervision import Interrupted, ProcessError
 
-ROOT = Path(__file__).parents[4]
-CONFIG = ROOT / "charts" / "llm-access" / "gateway" / "config.yaml"
 TOOL_FILES = ROOT / "packages" / "runtime-mcp" / "local"
 
 

@@ -36,17 +36,14 @@ def main() -> int:
     """Serves until a signal; returns the exit code, which is not 0 where nothing was served."""
     try:
         settings = load_settings()
-    except SettingsError as error:
-        return refuse_to_start(PROGRAM, error.lines)
-    redact_output()
-    configure_logs(settings.log_level, sys.stdout)
-    try:
+        redact_output()
+        configure_logs(settings.log_level, sys.stdout)
         listener = listening(settings.host, settings.port)
     except SettingsError as error:
         return refuse_to_start(PROGRAM, error.lines)
     if settings.auth_mode == "disabled":
         say(PROGRAM, f"AUTH_MODE=disabled: everybody is the agent {settings.local_agent}")
-    # Imports take a second: who forgot a variable is told before it.
+    # Imports take a second: a mistake in the environment is reported before it.
     from runtime_mcp.main import create_app
 
     config = uvicorn.Config(

@@ -1,21 +1,17 @@
 """What the composition root made, as the requests see it."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import Any, TypedDict
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
-
-    from chassis.telemetry.export import SpanExport
-    from chassis.watched_file import WatchedFile
-    from runtime_mcp.agents.agent import Agents
-    from runtime_mcp.audit.log import AuditLog
-    from runtime_mcp.metrics import Metrics
-    from runtime_mcp.settings import Settings
-    from runtime_mcp.tools.call import Calls
-    from runtime_mcp.tools.spans import ToolCallSeen
-    from runtime_mcp.upstreams.upstreams import Upstreams
+from chassis.identity.callers import Identity
+from chassis.telemetry.export import SpanExport
+from chassis.watched_file import WatchedFile
+from runtime_mcp.audit.log import AuditLog
+from runtime_mcp.metrics import Metrics
+from runtime_mcp.tools.call import ToolCalls
+from runtime_mcp.tools.spans import ToolCallSeen
+from runtime_mcp.upstreams.upstreams import Upstreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +22,17 @@ class AppState:
         files: those that are followed, by what they are.
     """
 
-    settings: "Settings"
-    agents: "Agents"
-    calls: "Calls"
-    audit: "AuditLog"
-    upstreams: "Upstreams"
-    metrics: "Metrics"
-    files: "Mapping[str, WatchedFile[Any]]"
-    exports: "Sequence[SpanExport[ToolCallSeen]]"
+    identity: Identity
+    calls: ToolCalls
+    audit: AuditLog
+    upstreams: Upstreams
+    metrics: Metrics
+    files: Mapping[str, WatchedFile[Any]]
+    exports: Sequence[SpanExport[ToolCallSeen]]
 
 
 class LifespanState(TypedDict):
     """What the lifespan yields; around each request there are its `trace` and its `caller`, too."""
 
     app: AppState
-    count_refusal: "Callable[[str], None]"
+    count_refusal: Callable[[str], None]

@@ -127,8 +127,8 @@ class CallChecks:
         call = ChatRequest(
             alias=self._models.default,
             messages=[{"role": "user", "content": PROMPT}],
+            options={},
             max_tokens=self._max_tokens,
-            temperature=None,
             attribution=Attribution(self._project, self._settings.solution, trace.trace_id),
             traceparent=trace.traceparent,
             deadline=began + CALL_SECONDS,

@@ -1,24 +1,20 @@
 """What one attempt is: asked once, answered whole or streamed, or failed with one of our errors.
 
-Both lanes implement `ChatClient` and pass the same contract tests. A lane never retries, never falls
-back and never decides what to tell the caller.
+Both clients implement `ChatClient` and pass the same contract tests. A client never retries, never
+falls back and never decides what to tell the caller.
 """
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from typing import Protocol
 
 from api.gateway.attribution import Attribution
-
-
-class Message(TypedDict):
-    role: str
-    content: str
+from api.schemas import CompletionOptions, Message
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One attempt's question.
+    """What one attempt asks.
 
     Attributes:
         deadline: in the running loop's time, in seconds.
@@ -27,8 +23,8 @@ class ChatRequest:
 
     alias: str
     messages: Sequence[Message]
+    options: CompletionOptions
     max_tokens: int
-    temperature: float | None
     attribution: Attribution
     traceparent: str
     deadline: float

@@ -15,6 +15,8 @@ COST_HEADER = "x-litellm-response-cost"
 BOOKED_HEADER = "x-llm-access-project-id"
 ANSWERED_HEADER = "x-litellm-model-name"
 DONE = b"[DONE]"
+NOT_SENT = {"model", "session_id"}
+"""Options that are said in another place of the request."""
 
 
 class WireText(msgspec.Struct):
@@ -49,10 +51,12 @@ CHUNK = msgspec.json.Decoder(Chunk)
 
 def request_fields(call: ChatRequest) -> dict[str, Any]:
     """What every request says, whole or streamed, to a model with or without a gateway."""
-    fields: dict[str, Any] = {"messages": call.messages, "max_tokens": call.max_tokens}
-    if call.temperature is not None:
-        fields["temperature"] = call.temperature
-    return fields
+    fields: dict[str, Any] = {
+        name: value
+        for name, value in call.options.items()
+        if name not in NOT_SENT and value is not None
+    }
+    return fields | {"messages": call.messages, "max_tokens": call.max_tokens}
 
 
 def gateway_fields(call: ChatRequest) -> dict[str, Any]:

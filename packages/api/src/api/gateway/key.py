@@ -1,6 +1,5 @@
 """The key for the gateway; one that comes from a file is read again when the file changes."""
 
-import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,20 +7,7 @@ from typing import Self
 
 from api.errors import GatewayKeyRejected
 from chassis.redaction import keep_out
-
-KEY = re.compile(r"[\x21-\x7e]+")
-
-
-def checked_key(text: str) -> str:
-    """The key in this text, which may end in a line break.
-
-    Raises:
-        ValueError: it is empty, or cannot go into a header.
-    """
-    key = text.strip("\r\n")
-    if not KEY.fullmatch(key):
-        raise ValueError("must be one line of printable ASCII without spaces")
-    return key
+from chassis.setting_values import checked_key
 
 
 class GatewayKey:

@@ -9,8 +9,7 @@ from typing import Any, Protocol
 
 from cachetools import TTLCache
 
-from api.errors import IdempotencyKeyReused
-from api.idempotency.key import CallKey
+from api.call_key import CallKey
 
 KEPT_SECONDS = 600
 KEPT_BYTES = 32 * 1024 * 1024
@@ -55,11 +54,11 @@ class AnswersInMemory:
     async def give(self, key: CallKey, work: Work) -> tuple[bytes, bool]:
         """See `Answers.give`."""
         if kept := self._done.get(key):
-            must_be_the_same(key.body, kept[0])
+            key.must_have_body(kept[0])
             return kept[1], True
         running = self._running.get(key)
         if running is not None:
-            must_be_the_same(key.body, running[0])
+            key.must_have_body(running[0])
             return await asyncio.shield(running[1]), True
         task = asyncio.create_task(work())
         self._running[key] = key.body, task
@@ -81,16 +80,3 @@ class AnswersInMemory:
         del self._running[key]
         if not task.cancelled() and task.exception() is None and len(task.result()) < KEPT_BYTES:
             self._done[key] = key.body, task.result()
-
-
-def must_be_the_same(body: str, before: str) -> None:
-    """
-    Args:
-        body: the digest of a call's body.
-        before: that of the call which had the same name.
-
-    Raises:
-        IdempotencyKeyReused: the call of this name has another body.
-    """
-    if body != before:
-        raise IdempotencyKeyReused

@@ -11,7 +11,8 @@ from functools import lru_cache
 import msgspec
 
 from api.errors import BudgetExhausted, GatewayKeyRejected, GatewayUnavailable, ModelNotAllowed
-from api.llm.observers import Attempt, CallRecord
+from api.llm.attempt import Attempt
+from api.llm.observers import CallRecord
 from api.telemetry.spans import name_of, span_of_attempt, span_of_call
 from chassis.redaction import redacted
 from chassis.telemetry.spans import CLIENT, MOULDS, SERVER, NewSpan, Value, mould
@@ -41,7 +42,7 @@ class LangfuseSpans:
                 self._generation(call, attempt, new)
 
     def _call(self, call: CallRecord, new: NewSpan) -> None:
-        attribution = call.question.attribution
+        attribution = call.call.attribution
         why = self._why(call.outcome, call.reason) if call.status >= 400 else None
         span_of_call(
             new,
@@ -51,12 +52,12 @@ class LangfuseSpans:
                 attribution.solution,
                 call.outcome,
                 call.status,
-                call.question.models[0],
+                call.call.models[0],
                 *[f"{each.model}: {each.outcome}" for each in call.attempts],
             ),
             call,
             {
-                "langfuse.trace.metadata.request_id": call.question.trace.request_id,
+                "langfuse.trace.metadata.request_id": call.call.trace.request_id,
                 "user.id": attribution.user_id,
                 "session.id": attribution.session_id,
                 "langfuse.observation.status_message": why,
@@ -64,9 +65,9 @@ class LangfuseSpans:
         )
 
     def _generation(self, call: CallRecord, attempt: Attempt, new: NewSpan) -> None:
-        asked, ending = attempt.call, attempt.ending
+        asked, ending = attempt.request, attempt.ending
         assert asked is not None, "a skipped model was not asked"  # noqa: S101
-        attribution = call.question.attribution
+        attribution = call.call.attribution
         cost = ending.cost_usd if ending else None
         why = self._why(attempt.outcome, attempt.reason) if attempt.status >= 400 else None
         attributes: dict[str, Value | None] = {
@@ -92,7 +93,7 @@ class LangfuseSpans:
                 attempt.outcome,
                 attempt.status,
                 asked.max_tokens,
-                asked.temperature,
+                asked.options.get("temperature"),
             ),
             call,
             attempt,
@@ -106,7 +107,7 @@ class LangfuseSpans:
 
 def reached(attempt: Attempt) -> bool:
     """Whether it may have got to a provider: not where the gateway refused, or was not there."""
-    return attempt.call is not None and attempt.outcome not in REFUSED
+    return attempt.request is not None and attempt.outcome not in REFUSED
 
 
 @lru_cache(MOULDS)

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
@@ -12,6 +13,7 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
+from api.trace_proof import TraceUnknown
 from chassis.http.client_body import BodyError, loop_time, read_whole
 
 ARRIVAL_SECONDS = 10.0
@@ -20,10 +22,6 @@ ANSWER_SECONDS = 3.0
 CLOCK_SKEW = timedelta(hours=1)
 GENERATION = "GENERATION"
 NO_SUCH_ROUTE = {404, 501}
-
-
-class TraceUnknown(Exception):
-    """Langfuse did not say; the message says why, and is fit for a caller."""
 
 
 class Generation(msgspec.Struct):
@@ -84,6 +82,10 @@ class TraceReader:
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         await self._http.close()
+
+    async def projects(self, trace_id: str) -> list[Collection[str]]:
+        """See `TraceProof.projects`."""
+        return [generation.projects for generation in await self.generations(trace_id)]
 
     async def generations(self, trace_id: str) -> list[Generation]:
         """Those of this trace; at least one.

@@ -1,179 +1,173 @@
-"""The attempts of one call, made as `attempts.py` decides, and the receipt of what came of them."""
+"""The attempts of one call: tenacity drives the loop, `retry_policy` decides."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import Self
 
+from tenacity import AsyncRetrying, RetryCallState
+
 from api.errors import GatewayError, GatewayTimeout, StreamInterrupted
-from api.llm.breakers import Breakers
-from api.llm.observers import Attempt
-from api.llm.one_attempt import OneAttempt
-from api.llm.retry_budget import RetryBudget
-from api.llm.retry_policy import MAX_CALLS, Failure, Step, backoff, next_step
-from api.schemas import AttemptReport
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What all calls of a process share, so that together they spare a gateway in trouble."""
-
-    clock: Callable[[], float]
-    breakers: Breakers
-    gateway_is_ready: Callable[[], Awaitable[bool]]
-    """Asks no model. A gateway that is back is known by it before the first answer is complete."""
-    budget: RetryBudget = field(default_factory=RetryBudget)
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-
-@contextmanager
-def attempts_of(models: Sequence[str], deadline: float, bounds: Bounds) -> "Generator[Attempts]":
-    """The attempts of one call, which is under way as long as the block."""
-    with bounds.budget.call():
-        yield Attempts(models, deadline, bounds)
+from api.llm.attempt import SKIPPED, Attempt
+from api.llm.overload import Overload
+from api.llm.retry_policy import BACKOFF, MAX_CALLS, next_attempt
 
 
 class Attempts:
-    """Iterate, and do each attempt in its own `with` block.
+    """Iterate, and make each attempt in its own `with attempts.making(attempt)`.
 
     Raises from the iteration, when nothing more is to be tried, the requested model's error, or
-    that of the gateway itself, with the receipt of all attempts. Ends without one only after an
+    that of the gateway itself, with the report of all attempts. Ends without one only after an
     empty answer whose repair failed: that answer is the caller's.
 
     Args:
         models: the requested model, then its fallbacks, as the gateway names them.
         deadline: for the whole call with its waits, in the clock's time.
-        bounds: what all calls share.
+        overload: what all calls share.
+        made: gets each attempt as it begins.
     """
 
-    def __init__(self, models: Sequence[str], deadline: float, bounds: Bounds) -> None:
-        self.receipt: list[AttemptReport] = []
-        self.seen: list[Attempt] = []
-        """The same for those who watch."""
+    def __init__(
+        self, models: Sequence[str], deadline: float, overload: Overload, made: list[Attempt]
+    ) -> None:
         self.has_answered = False
         """Whether a byte of the answer is out; from then on nothing is tried again."""
-        self.bounds = bounds
-        self.began = bounds.clock()
         self._models = models
         self._deadline = deadline
-        self._failures: list[Failure] = []
-        self._calls = 0
-        self._repair: Step | None = None
+        self._overload = overload
+        self._made = made
+        self._began = overload.clock()
+        self._next: Attempt | None = Attempt(models[0])
         self._is_repaired = False
+        self._retry_budget = ExitStack()
+        self._retrying = AsyncRetrying(
+            sleep=self._sleep,
+            retry=self._decide,
+            wait=lambda _: self._next.wait if self._next else 0,
+            stop=lambda _: self._next is None,
+            retry_error_callback=self._give_up,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._retry_budget.close()
+
+    def __aiter__(self) -> Self:
+        aiter(self._retrying)
+        return self
+
+    async def __anext__(self) -> Attempt:
+        while True:
+            self._state = (await anext(self._retrying)).retry_state
+            assert self._next is not None, "tenacity was told to stop otherwise"  # noqa: S101
+            attempt, breakers = self._next, self._overload.breakers
+            attempt.began = self._now()
+            self._made.append(attempt)
+            refusal = breakers.refusal(attempt.model)
+            if refusal is None:
+                if breakers.gateway_is_open and await self._overload.gateway_is_ready():
+                    breakers.gateway_is_back()
+                attempt.began = self._now()
+                return attempt
+            self._end(attempt, SKIPPED, refusal.status, refusal)
+
+    @contextmanager
+    def making(self, attempt: Attempt) -> Generator[None]:
+        """The attempt is made in the block; a GatewayError from there is its outcome."""
+        try:
+            yield
+        except GatewayError as error:
+            meaning = self._meaning(attempt.model, error)
+            self._end(attempt, meaning.code, meaning.status, meaning)
+        except (asyncio.CancelledError, GeneratorExit):
+            if not attempt.ended:
+                attempt.ended = self._now()
+            raise
+        finally:
+            self._retry_budget.close()
+
+    def answer_begins(self, attempt: Attempt) -> None:
+        """A byte of the answer is there, and on its way to the caller."""
+        if attempt.first_text is None:
+            attempt.first_text = self._now()
+        if not self.has_answered:
+            self.has_answered = True
+            self._overload.breakers.answered(attempt.model)
+
+    def answered(self, attempt: Attempt, outcome: str) -> None:
+        """The attempt has an answer, which is given to the caller."""
+        self._overload.breakers.answered(attempt.model)
+        self._end(attempt, outcome, 200)
+
+    def repair(self, attempt: Attempt) -> None:
+        """The answer is empty: the next attempt asks this model once more, and is the last."""
+        self.answered(attempt, "empty")
+        self._is_repaired = True
+        self._state.set_result(None)
 
     @property
     def can_repair(self) -> bool:
         """Whether one more attempt may be made for an answer that came back empty."""
-        is_early = self._calls < MAX_CALLS and self._remaining > 0
+        calls = sum(attempt.upstream_calls for attempt in self._made)
+        is_early = calls < MAX_CALLS and self._remaining() > 0
         return is_early and not self.has_answered and not self._is_repaired
 
-    def __aiter__(self) -> Self:
-        return self
+    async def _sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            await self._overload.sleep(seconds)
 
-    async def __anext__(self) -> OneAttempt:
-        while True:
-            step = self._next_step()
-            if step is None and self._is_repaired and not self.has_answered:
-                raise StopAsyncIteration
-            if step is None:
-                raise self._final_error() from None
-            retry = ExitStack()
-            if step.spends_the_budget:
-                retry.enter_context(self.bounds.budget.retry())
-            with retry:
-                if step.wait > 0:
-                    await self.bounds.sleep(step.wait)
-                refusal = self.bounds.breakers.refusal(step.model)
-                if refusal is None:
-                    await self._look_for_the_gateway()
-                    self._calls += 1
-                    return OneAttempt(self, step, retry.pop_all())
-            self._failures.append(Failure(step.model, refusal, was_skipped=True))
-            seen = self.see(step.model)
-            seen.ended, seen.outcome, seen.status = seen.began, "skipped", refusal.status
-            self.write(step, "skipped", refusal.status, refusal.reason, refusal.remedy, seconds=0)
+    def _now(self) -> float:
+        return self._overload.clock() - self._began
 
-    def note(self, model: str, error: GatewayError) -> GatewayError:
-        """Takes note of a failed attempt; gives back what it means for the call."""
-        if self.has_answered:
-            if not isinstance(error, GatewayTimeout):
-                error = StreamInterrupted(error.reason)
-        else:
-            self.bounds.breakers.failed(model, error)
-        self.count(error.upstream_calls)
-        self._failures.append(Failure(model, error))
-        return error
-
-    def count(self, upstream_calls: int) -> None:
-        """Takes note of how many calls to providers an attempt was."""
-        self._calls += upstream_calls - 1
-
-    def answer_begins(self, model: str) -> None:
-        """A byte of the answer is there."""
-        if not self.has_answered:
-            self.has_answered = True
-            self.bounds.breakers.answered(model)
-
-    def repair(self, model: str) -> None:
-        """The next attempt asks this model once more, and is the last."""
-        self._repair, self._is_repaired = Step(model), True
-
-    def see(self, model: str) -> Attempt:
-        """An attempt that begins, as those see it who watch."""
-        self.seen.append(Attempt(model, self.bounds.clock() - self.began))
-        return self.seen[-1]
-
-    def write(
-        self,
-        step: Step,
-        outcome: str,
-        status: int,
-        reason: str = "",
-        remedy: str = "",
-        *,
-        seconds: float,
-    ) -> None:
-        """A line of the receipt; the reason and the remedy are for the operator."""
-        self.receipt.append(
-            AttemptReport(
-                model=step.model,
-                outcome=outcome,
-                status=status,
-                wait_ms=round(step.wait * 1000),
-                duration_ms=round(seconds * 1000),
-            ).because(reason, remedy)
-        )
-
-    async def _look_for_the_gateway(self) -> None:
-        breakers = self.bounds.breakers
-        if breakers.gateway_is_open and await self.bounds.gateway_is_ready():
-            breakers.gateway_is_back()
-
-    @property
     def _remaining(self) -> float:
-        return self._deadline - self.bounds.clock()
+        return self._deadline - self._overload.clock()
 
-    def _next_step(self) -> Step | None:
-        if self._repair is not None:
-            step, self._repair = self._repair, None
-            return step
-        if self.has_answered or self._is_repaired:
-            return None
-        if not self._failures:
-            return Step(self._models[0])
-        return next_step(
-            self._models,
-            self._failures,
-            remaining=self._remaining,
-            backoff=backoff(len(self._failures)),
-            may_retry=self.bounds.budget.has_room,
-        )
+    def _end(
+        self, attempt: Attempt, outcome: str, status: int, error: GatewayError | None = None
+    ) -> None:
+        attempt.ended = attempt.began if outcome == SKIPPED else self._now()
+        attempt.outcome, attempt.status, attempt.error = outcome, status, error
+        if error is not None:
+            self._state.set_exception((type(error), error, None))
 
-    def _final_error(self) -> GatewayError:
-        error = self._failures[-1].error
-        if not self.has_answered and not error.ends_the_call:
-            of_requested = [f.error for f in self._failures if f.model == self._models[0]]
-            error = of_requested[-1]
-        error.extra["attempts"] = [attempt.model_dump() for attempt in self.receipt]
-        return error
+    def _meaning(self, model: str, error: GatewayError) -> GatewayError:
+        """What the error of an attempt is for the call."""
+        if not self.has_answered:
+            self._overload.breakers.failed(model, error)
+            return error
+        if isinstance(error, GatewayTimeout):
+            return error
+        meaning = StreamInterrupted(error.reason)
+        meaning.upstream_calls = error.upstream_calls
+        return meaning
+
+    def _decide(self, state: RetryCallState) -> bool:
+        """tenacity's `retry`: there is something to decide after each attempt; `stop` ends it."""
+        last = self._made[-1]
+        self._next = None
+        if last.outcome == "empty":
+            self._next = Attempt(last.model)
+        elif not (self.has_answered or self._is_repaired):
+            self._next = next_attempt(
+                self._models,
+                self._made,
+                remaining=self._remaining(),
+                backoff=BACKOFF(state),
+                may_retry=self._overload.budget.has_room,
+            )
+        if self._next is not None and self._next.spends_budget:
+            self._retry_budget.enter_context(self._overload.budget.retry())
+        return True
+
+    def _give_up(self, _: RetryCallState) -> None:
+        """tenacity's `retry_error_callback`."""
+        if self._is_repaired and not self.has_answered:
+            return
+        error = self._made[-1].error
+        if not self.has_answered and not (error and error.ends_the_call):
+            error = [each.error for each in self._made if each.model == self._models[0]][-1]
+        assert error is not None, "it is given up after a failure alone"  # noqa: S101
+        error.extra["attempts"] = [attempt.report().model_dump() for attempt in self._made]
+        raise error from None

@@ -5,20 +5,20 @@ a type of their own.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Unpack
 
 from api.gateway.attribution import Attribution, Solution
-from api.gateway.chat_client import ChatClient, Message
-from api.llm.answer import Answering, answering
-from api.llm.attempts import Bounds
-from api.llm.breakers import Breakers
+from api.gateway.chat_client import ChatClient, ChatRead, ChatRequest, Ending
+from api.llm.attempts import Attempts
 from api.llm.call import Call, alias_of
-from api.llm.observers import CallObserver
+from api.llm.observers import CallLog, CallObserver, CallRecord, recorded
+from api.llm.overload import Breakers, Overload
 from api.llm.retry_policy import in_order
-from api.schemas import Completion, Done, Meta
-from api.settings import Settings
+from api.llm.settings import LlmSettings
+from api.llm.thinking import ThinkingModels, together, with_more_room
+from api.schemas import DEFAULT_MAX_TOKENS, Completion, CompletionOptions, Done, Message, Meta
 from chassis.http.client_body import loop_time
 from chassis.project_id import ProjectId
 from chassis.trace_context import Trace
@@ -32,46 +32,50 @@ class Deltas:
 
 
 StreamEvent = Meta | Deltas | Done
+Prompt = str | Sequence[Message]
 
 
 class Llm:
     """Calls to models, on a project's account, within a deadline.
 
     Args:
-        lane: how one attempt is made.
+        client: makes one attempt.
         settings: the default and fallback models, the floor of thinking models, the deadline.
         gateway_is_ready: asks the gateway, and no model, whether it is there.
-        watchers: are told of each call.
+        observers: are told of each call, after the log.
     """
 
     def __init__(
         self,
-        lane: ChatClient,
-        settings: Settings,
+        client: ChatClient,
+        settings: LlmSettings,
         gateway_is_ready: Callable[[], Awaitable[bool]],
-        watchers: Sequence[CallObserver] = (),
+        observers: Sequence[CallObserver] = (),
     ) -> None:
-        self._lane = lane
+        self._client = client
         self._settings = settings
-        self.bounds = Bounds(loop_time, Breakers(loop_time), gateway_is_ready)
-        """What all calls share."""
-        self._watchers = watchers
-        self._wants_text = any(watcher.wants_text for watcher in watchers)
+        self._observers = [CallLog(), *observers]
+        self._wants_text = any(observer.wants_text for observer in observers)
         self._default = alias_of(settings.llm_default_model)
         self._fallbacks = [alias_of(model) for model in settings.llm_fallback_models]
+        self._thinking = ThinkingModels(
+            settings.thinking_aliases,
+            settings.llm_min_tokens_thinking,
+            repairs=settings.llm_repair_empty_answers,
+        )
+        self.records_generations = False
+        """Whether the service records the generations in Langfuse, and not the gateway."""
+        self.overload = Overload(loop_time, Breakers(loop_time), gateway_is_ready)
 
     async def complete(
         self,
-        prompt: str | Sequence[Message],
+        prompt: Prompt,
         *,
         project_id: ProjectId,
         solution: Solution,
-        model: str | None = None,
-        max_tokens: int = 1024,
-        temperature: float | None = None,
-        session_id: str | None = None,
         user_id: str | None = None,
         trace: Trace | None = None,
+        **options: Unpack[CompletionOptions],
     ) -> Completion:
         """One whole answer.
 
@@ -79,45 +83,36 @@ class Llm:
             prompt: the user's text, or the messages of a conversation.
             project_id: on whose account.
             solution: who calls.
-            model: `openai/<alias>` or `<alias>`; the default model when not given.
-            max_tokens: bound of the answer in tokens; a thinking model gets at least its floor.
-            temperature: 0 to 2; the model's own when not given.
-            session_id: groups calls in Langfuse.
             user_id: for whom, in Langfuse; the caller's, where it is known.
             trace: the request's place in a trace; a new one when not given.
+            options: see `CompletionOptions`.
 
         Raises:
-            GatewayError: no attempt was answered; its receipt is in `extra["attempts"]`.
+            GatewayError: no attempt was answered; all of them are in `extra["attempts"]`.
             ValueError: `project_id` or `solution` is not a safe name.
         """
-        question = self._question(
-            prompt, project_id, solution, model, max_tokens, temperature, session_id, user_id, trace
-        )
-        with self._answering(question, streams=False) as under_way:
-            async for attempt in under_way.attempts:
-                with attempt:
-                    call = under_way.call(attempt)
-                    reply = await self._lane.complete(call)
-                    has_text = bool(reply.text.strip())
-                    if self._wants_text:
-                        attempt.seen.text.append(reply.text)
-                    done = under_way.answered(attempt, call, reply.ending, has_text=has_text)
-                    if done is not None:
-                        return Completion(text=reply.text, **done).proven_by(under_way.ending)
-            return Completion(text="", **under_way.as_it_is()).proven_by(under_way.ending)
+        call = self.call(prompt, project_id, solution, user_id, trace, options, streams=False)
+        return (await self.answer(call))[0]
 
-    async def stream(
+    async def answer(self, call: Call) -> tuple[Completion, CallRecord]:
+        """The answer to this call, and what else is known of it. Errors as for `complete`."""
+        record = CallRecord(call)
+        texts: list[str] = []
+        async with aclosing(self._events(record)) as events:
+            async for event in events:
+                if isinstance(event, Deltas):
+                    texts += event.texts
+        return Completion(text="".join(texts), **record.done()), record
+
+    def stream(
         self,
-        prompt: str | Sequence[Message],
+        prompt: Prompt,
         *,
         project_id: ProjectId,
         solution: Solution,
-        model: str | None = None,
-        max_tokens: int = 1024,
-        temperature: float | None = None,
-        session_id: str | None = None,
         user_id: str | None = None,
         trace: Trace | None = None,
+        **options: Unpack[CompletionOptions],
     ) -> AsyncGenerator[StreamEvent]:
         """The answer as it comes: `Meta` at once, `Deltas` a network read each, `Done` at the end.
 
@@ -125,65 +120,108 @@ class Llm:
         generator to end the gateway call. Arguments and errors as for `complete`; an error after
         the first text is `StreamInterrupted` or `GatewayTimeout`, and nothing is tried again.
         """
-        question = self._question(
-            prompt, project_id, solution, model, max_tokens, temperature, session_id, user_id, trace
-        )
-        with self._answering(question, streams=True) as under_way:
-            yield Meta(**question.facts())
-            async for attempt in under_way.attempts:
-                with attempt:
-                    call = under_way.call(attempt)
-                    has_text = False
-                    done: dict[str, Any] | None = None
-                    async with aclosing(self._lane.stream(call)) as reads:
+        call = self.call(prompt, project_id, solution, user_id, trace, options, streams=True)
+        return self.events(call)
+
+    def events(self, call: Call) -> AsyncGenerator[StreamEvent]:
+        """The events of a call that streams; see `stream`."""
+        return self._events(CallRecord(call))
+
+    async def _events(self, record: CallRecord) -> AsyncGenerator[StreamEvent]:
+        """The way of every call: attempt after attempt, until one is answered.
+
+        Of a call that does not stream the text comes in one `Deltas`, when it is whole.
+        """
+        call, overload = record.call, self.overload
+        empty: tuple[ChatRequest, Ending] | None = None
+        with (
+            recorded(record, self._observers),
+            overload.budget.call(),
+            Attempts(call.models, call.deadline, overload, record.attempts) as attempts,
+        ):
+            if call.streams:
+                yield Meta(**call.facts())
+            async for attempt in attempts:
+                with attempts.making(attempt):
+                    if empty is None:
+                        request = call.request(
+                            attempt.model,
+                            max_tokens=self._thinking.max_tokens(attempt.model, call.max_tokens),
+                            gateway_falls_back=attempt.gateway_falls_back,
+                        )
+                    else:
+                        request = with_more_room(empty[0])
+                    attempt.request = request
+                    has_text = is_answered = False
+                    reading = self._client.stream if call.streams else self._whole
+                    async with aclosing(reading(request)) as reads:
                         async for read in reads:
-                            if read.texts:
-                                attempt.begins_to_answer()
-                                attempt.seen.pieces += len(read.texts)
-                                if self._wants_text:
-                                    attempt.seen.text += read.texts
-                                has_text = has_text or any(map(str.strip, read.texts))
-                            yield Deltas(read.texts)
-                            if read.ending is not None:
-                                done = under_way.answered(
-                                    attempt, call, read.ending, has_text=has_text
-                                )
-                                if done is not None:
-                                    yield Done(**done)
-                    if done is not None:
+                            has_text = has_text or any(map(str.strip, read.texts))
+                            if self._wants_text:
+                                attempt.text += read.texts
+                            if call.streams:
+                                if read.texts:
+                                    attempts.answer_begins(attempt)
+                                    attempt.pieces += len(read.texts)
+                                yield Deltas(read.texts)
+                            if (ending := read.ending) is None:
+                                continue
+                            attempt.ending = ending
+                            if empty is not None:
+                                ending = together(empty[1], ending)
+                            elif (
+                                not has_text
+                                and attempts.can_repair
+                                and self._thinking.would_repair(request, ending)
+                            ):
+                                empty = request, ending
+                                attempts.repair(attempt)
+                                continue
+                            record.answered(request, ending, has_text=has_text)
+                            attempts.answered(
+                                attempt, "ok" if record.outcome != "empty" else "empty"
+                            )
+                            is_answered = True
+                            yield Done(**record.done()) if call.streams else Deltas(read.texts)
+                    if is_answered:
                         return
-            yield Done(**under_way.as_it_is())
+            assert empty is not None, "the attempts end with an error otherwise"  # noqa: S101
+            record.answered(*empty, has_text=False)
+            if call.streams:
+                yield Done(**record.done())
 
-    def _answering(self, question: Call, *, streams: bool) -> AbstractContextManager[Answering]:
-        return answering(question, self.bounds, self._settings, self._watchers, streams=streams)
+    async def _whole(self, request: ChatRequest) -> AsyncGenerator[ChatRead]:
+        answer = await self._client.complete(request)
+        yield ChatRead([answer.text], answer.ending)
 
-    def _question(
+    def call(
         self,
-        prompt: str | Sequence[Message],
+        prompt: Prompt,
         project_id: str,
         solution: str,
-        model: str | None,
-        max_tokens: int,
-        temperature: float | None,
-        session_id: str | None,
         user_id: str | None,
         trace: Trace | None,
+        options: CompletionOptions,
+        *,
+        streams: bool,
     ) -> Call:
+        """One call, not yet made. Arguments and errors as for `complete`."""
         trace = trace or Trace()
-        requested = alias_of(model) if model else self._default
+        model = options.get("model")
         return Call(
-            models=in_order(requested, self._fallbacks),
+            models=in_order(alias_of(model) if model else self._default, self._fallbacks),
             messages=[Message(role="user", content=prompt)] if isinstance(prompt, str) else prompt,
-            max_tokens=max_tokens,
-            temperature=temperature,
+            options=options,
+            max_tokens=options.get("max_tokens") or DEFAULT_MAX_TOKENS,
             attribution=Attribution(
                 ProjectId(project_id),
                 Solution(solution),
                 trace.trace_id,
-                session_id,
+                options.get("session_id"),
                 user_id,
-                self._settings.records_generations,
+                self.records_generations,
             ),
             trace=trace,
             deadline=loop_time() + self._settings.llm_timeout_seconds,
+            streams=streams,
         )

@@ -1,7 +1,8 @@
-"""An empty answer of a thinking model is asked for once more, with room to write after the thought.
+"""Thinking models: a floor for `max_tokens`, and one repair of an answer without text.
 
 Thinking models count their thoughts against `max_tokens`; when those take all of it there is no
-text, no error, and a bill. `LLM_REPAIR_EMPTY_ANSWERS=false` switches the second, paid attempt off.
+text, no error, and a bill. Such an answer is asked for once more, with room to write after the
+thought; `LLM_REPAIR_EMPTY_ANSWERS=false` switches that second, paid attempt off.
 """
 
 from dataclasses import fields, replace
@@ -13,21 +14,38 @@ LEAST_ROOM = 2048
 MOST_ROOM = 65_536
 
 
-def would_help(call: ChatRequest, ending: Ending, *, thinks: bool) -> bool:
-    """Whether more room may bring a text where this answer had none.
-
-    Args:
-        thinks: whether the model is listed as one; that it counts thoughts is as good a sign.
+class ThinkingModels:
     """
-    has_thought = ending.usage is not None and ending.usage.reasoning_tokens > 0
-    ran_out = ending.finish_reason == "length" and (thinks or has_thought)
-    return ran_out and call.max_tokens < MOST_ROOM
+    Args:
+        aliases: of the models that think before they write.
+        floor: tokens; the least `max_tokens` that these are asked for.
+        repairs: whether an empty answer is asked for once more.
+    """
+
+    def __init__(self, aliases: frozenset[str], floor: int, *, repairs: bool) -> None:
+        self._aliases = aliases
+        self._floor = floor
+        self._repairs = repairs
+
+    def max_tokens(self, alias: str, wanted: int) -> int:
+        """What to ask this model for."""
+        return max(wanted, self._floor) if alias in self._aliases else wanted
+
+    def would_repair(self, request: ChatRequest, ending: Ending) -> bool:
+        """Whether more room may bring a text where this answer had none.
+
+        That the model counts thoughts is as good a sign as that it is listed.
+        """
+        has_thought = ending.usage is not None and ending.usage.reasoning_tokens > 0
+        thinks = has_thought or request.alias in self._aliases
+        ran_out = ending.finish_reason == "length" and thinks
+        return self._repairs and ran_out and request.max_tokens < MOST_ROOM
 
 
-def with_more_room(call: ChatRequest) -> ChatRequest:
-    """The same question, with a `max_tokens` that thoughts alone should not use up."""
-    room = max(TIMES_THE_ROOM * call.max_tokens, LEAST_ROOM)
-    return replace(call, max_tokens=min(room, MOST_ROOM), gateway_falls_back=False)
+def with_more_room(request: ChatRequest) -> ChatRequest:
+    """The same request, with a `max_tokens` that thoughts alone should not use up."""
+    room = max(TIMES_THE_ROOM * request.max_tokens, LEAST_ROOM)
+    return replace(request, max_tokens=min(room, MOST_ROOM), gateway_falls_back=False)
 
 
 def together(first: Ending, second: Ending) -> Ending:

@@ -5,17 +5,17 @@ The one that makes it holds a lease; when it dies the lease runs out and another
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from api.errors import StateUnavailable
-from api.idempotency.answers import KEPT_SECONDS, AnswersInMemory, Work, must_be_the_same
-from api.idempotency.key import CallKey
+from api.call_key import CallKey
+from api.idempotency.answers import KEPT_SECONDS, AnswersInMemory, Work
+from api.redis_state.failures import or_unavailable
 from chassis.errors import InternalError, ServiceError
 from chassis.logs import log
 
@@ -92,7 +92,7 @@ class AnswersInRedis:
                 theirs = await self._known(name)
             if theirs is None:
                 continue
-            must_be_the_same(key.body, theirs.body)
+            key.must_have_body(theirs.body)
             if theirs.answer is not None:
                 return theirs.answer, True
             await self._wait_for(name, theirs.run)
@@ -158,18 +158,6 @@ class AnswersInRedis:
     async def _known(self, name: str) -> Record | None:
         data: Any = await self._redis.get(name)
         return None if data is None else msgspec.msgpack.decode(data, type=Record)
-
-
-@asynccontextmanager
-async def or_unavailable() -> AsyncGenerator[None]:
-    """
-    Raises:
-        StateUnavailable: Redis failed in the block.
-    """
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise StateUnavailable(f"Redis: {type(error).__name__}: {error}") from None
 
 
 def kinds(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:

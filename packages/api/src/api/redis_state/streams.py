@@ -14,13 +14,12 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from api.call_key import CallKey
 from api.errors import StreamInterrupted
-from api.idempotency.answers import must_be_the_same
-from api.idempotency.key import CallKey
-from api.resumable.event_buffer import Block, misses_some
+from api.resumable.event_buffer import misses_some
 from api.resumable.live_stream import LiveStream, broken_off
 from api.resumable.registry import KEPT_SECONDS, RemoteStream
-from chassis.admission import Admission
+from api.sse_events import Block
 from chassis.errors import Draining, ServiceError
 from chassis.logs import log
 from chassis.trace_context import Trace
@@ -68,17 +67,15 @@ class RedisStreams:
     """
     Args:
         redis: shared by the replicas.
-        admission: says when those who follow a stream have to end.
     """
 
-    def __init__(self, redis: Redis, admission: Admission) -> None:
+    def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # its types know answers of any protocol and decoding, ours is one
-        self._admission = admission
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def share(self, generation: LiveStream) -> None:
+    def share(self, stream: LiveStream) -> None:
         """Copies this stream's events until it ends; without Redis it goes on all the same."""
-        task = asyncio.create_task(self._share(generation))
+        task = asyncio.create_task(self._share(stream))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -98,12 +95,14 @@ class RedisStreams:
             log.warning("stream_not_found", reason=type(error).__name__)
             return []
 
-    async def follow(self, run: str, after: int, trace: Trace) -> AsyncGenerator[Block]:
+    async def follow(
+        self, run: str, after: int, trace: Trace, ends: "asyncio.Future[None]"
+    ) -> AsyncGenerator[Block]:
         """The events after this id, as `EventLog.follow` gives them; ends with a terminal event."""
         names, position = Names(run), b"0"
         why: ServiceError
         try:
-            while not self._admission.grace_is_over.done():
+            while not ends.done():
                 await self._redis.set(names.reader, after, px=PULSE_LASTS_MS)
                 read = await self._redis.xread({names.events: position}, count=100)
                 entries: Entries = read[0][1] if read else []
@@ -138,7 +137,7 @@ class RedisStreams:
 
     async def _elsewhere(self, key: CallKey, member: str, after: int) -> RemoteStream | None:
         run, _, body = member.partition(" ")
-        must_be_the_same(key.body, body)
+        key.must_have_body(body)
         events = Names(run).events
         first: Entries = await self._redis.xrange(events, count=1)
         last: Entries = await self._redis.xrevrange(events, count=2)
@@ -153,19 +152,19 @@ class RedisStreams:
             return None
         return RemoteStream(run, blocks[0].first)
 
-    async def _share(self, generation: LiveStream) -> None:
-        names, last = Names(generation.run), 0
-        pulse = asyncio.create_task(self._pulse(generation, names))
+    async def _share(self, stream: LiveStream) -> None:
+        names, last = Names(stream.run), 0
+        pulse = asyncio.create_task(self._pulse(stream, names))
         try:
-            await self._announce(generation, names)
-            async with aclosing(generation.log.follow(paces=False)) as blocks:
+            await self._announce(stream, names)
+            async with aclosing(stream.log.follow(paces=False)) as blocks:
                 async for block in blocks:
                     data = {"first": block.first, "last": block.last, "data": block.data}
                     await self._add(names, data)
                     last = block.last
-            if last == generation.log.last_id:
-                await self._add(names, {"end": 1, "failed": int(generation.has_failed)})
-                await self._announce(generation, names)
+            if last == stream.log.last_id:
+                await self._add(names, {"end": 1, "failed": int(stream.has_failed)})
+                await self._announce(stream, names)
             else:
                 log.warning("stream_not_shared", reason="Redis takes it too slowly")
         except REDIS_FAILS as error:
@@ -173,12 +172,12 @@ class RedisStreams:
         finally:
             pulse.cancel()
 
-    async def _pulse(self, generation: LiveStream, names: Names) -> None:
+    async def _pulse(self, stream: LiveStream, names: Names) -> None:
         with ExitStack() as read_elsewhere:
             while True:
                 read_up_to = None
                 try:
-                    await self._announce(generation, names)
+                    await self._announce(stream, names)
                     read_up_to = await self._redis.get(names.reader)
                 except REDIS_FAILS:
                     pass
@@ -186,8 +185,8 @@ class RedisStreams:
                 if read_up_to is None:
                     await asyncio.sleep(PULSE_SECONDS)
                     continue
-                read_elsewhere.enter_context(generation.read())
-                generation.log.was_read(int(read_up_to))
+                read_elsewhere.enter_context(stream.read())
+                stream.log.was_read(int(read_up_to))
                 await asyncio.sleep(READ_PULSE_SECONDS)
 
     async def _add(self, names: Names, fields: dict[str, Any]) -> None:
@@ -196,12 +195,12 @@ class RedisStreams:
             commands.expire(names.events, KEPT_SECONDS)
             await commands.execute()
 
-    async def _announce(self, generation: LiveStream, names: Names) -> None:
+    async def _announce(self, stream: LiveStream, names: Names) -> None:
         """Says that it is there for a while; forgets those of its key that are not any more."""
-        index, now = index_of(generation.key), time.time()
+        index, now = index_of(stream.key), time.time()
         async with self._redis.pipeline(transaction=False) as commands:
             commands.set(names.owner, 1, px=PULSE_LASTS_MS)
-            commands.zadd(index, {f"{names.run} {generation.key.body}": now + KEPT_SECONDS})
+            commands.zadd(index, {f"{names.run} {stream.key.body}": now + KEPT_SECONDS})
             commands.zremrangebyscore(index, "-inf", now)
             commands.expire(index, KEPT_SECONDS)
             commands.expire(names.events, KEPT_SECONDS)

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from api.idempotency.key import digest_of
-from api.redis_state.answers import or_unavailable
+from api.call_key import digest_of
+from api.redis_state.failures import or_unavailable
 from api.tickets.tickets import LIFETIME_SECONDS, Grant, must_be_a_share
 
 

@@ -6,29 +6,13 @@ Bounded: who makes the events waits for the reader that is furthest, and the old
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+
+from api.sse_events import Block
 
 UNREAD_BYTES = 64 * 1024
 """How far the writer may be ahead of the reader that is furthest."""
 KEPT_BYTES = 256 * 1024
 """What is kept for readers that come back, about 4,000 tokens; more only while it is unread."""
-END_OF_EVENT = b"\n\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Events that came together: the ids of the first and the last, and their bytes."""
-
-    first: int
-    last: int
-    data: bytes
-
-    def after(self, event_id: int) -> bytes:
-        """The bytes of the events after this one."""
-        skipped = event_id - self.first + 1
-        if skipped <= 0:
-            return self.data
-        return self.data.split(END_OF_EVENT, skipped)[-1]
 
 
 class EventBuffer:

@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass
 
+from api.call_key import CallKey
 from api.errors import StreamInterrupted
-from api.idempotency.key import CallKey
 from api.llm.client import Deltas, StreamEvent
-from api.resumable.event_buffer import Block, EventBuffer
-from api.sse_events import EventEncoder
+from api.resumable.event_buffer import EventBuffer
+from api.sse_events import Block, EventEncoder
 from chassis.errors import InternalError, ServiceError
 from chassis.logs import log
 from chassis.trace_context import Trace

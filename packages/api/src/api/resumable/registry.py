@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Protocol
 
 from cachetools import TTLCache
 
-from api.idempotency.answers import must_be_the_same
-from api.idempotency.key import CallKey
+from api.call_key import CallKey
 from api.llm.client import StreamEvent
 from api.resumable.live_stream import LiveStream
+from api.sse_events import Block
 from chassis.admission import Admission
 from chassis.errors import ServiceError
 from chassis.trace_context import Trace
@@ -42,6 +43,32 @@ class RemoteStream:
         return self.oldest <= after + 1
 
 
+class SharedStreams(Protocol):
+    """The streams of all replicas."""
+
+    def share(self, stream: LiveStream) -> None:
+        """Makes this stream known to the others, until it ends."""
+        ...
+
+    async def find(self, key: CallKey, after: int) -> list[RemoteStream]:
+        """Those of this key that a reader who has seen this event may mean.
+
+        Raises:
+            IdempotencyKeyReused: the key was given with another body.
+        """
+        ...
+
+    def follow(
+        self, run: str, after: int, trace: Trace, ends: "asyncio.Future[None]"
+    ) -> AsyncGenerator[Block]:
+        """The events after this id of the stream of this run; ends with a terminal event.
+
+        Args:
+            ends: done when it has to end before.
+        """
+        ...
+
+
 class StreamRegistry:
     """
     Args:
@@ -65,10 +92,10 @@ class StreamRegistry:
         """
         with ExitStack() as place:
             place.enter_context(self._admission.admitted())
-            generation = LiveStream(key, events, trace, place.pop_all())
-        self._running.setdefault(key, []).append(generation)
-        generation.task.add_done_callback(lambda _: self._keep(key, generation))
-        return generation
+            stream = LiveStream(key, events, trace, place.pop_all())
+        self._running.setdefault(key, []).append(stream)
+        stream.task.add_done_callback(lambda _: self._keep(key, stream))
+        return stream
 
     @property
     def running(self) -> int:
@@ -83,13 +110,13 @@ class StreamRegistry:
         """
         known = [*self._running.get(key, ()), *self._ended.get(key, ())]
         for one in known:
-            must_be_the_same(key.body, one.key.body)
+            key.must_have_body(one.key.body)
         return known
 
     def stop(self, why: ServiceError) -> None:
         """Stops all that run; this is what their readers are told."""
-        for generation in [one for running in self._running.values() for one in running]:
-            generation.stop(why)
+        for stream in [one for running in self._running.values() for one in running]:
+            stream.stop(why)
 
     async def aclose(self) -> None:
         """Stops all that run, and waits until they are over."""
@@ -99,13 +126,13 @@ class StreamRegistry:
         if tasks:
             await asyncio.wait(tasks)
 
-    def _keep(self, key: CallKey, generation: LiveStream) -> None:
+    def _keep(self, key: CallKey, stream: LiveStream) -> None:
         running = self._running[key]
-        running.remove(generation)
+        running.remove(stream)
         if not running:
             del self._running[key]
-        if generation.has_begun or generation.was_sent:
-            ended = (*self._ended.get(key, ()), generation)[-REMEMBERED_OF_A_KEY:]
+        if stream.has_begun or stream.was_sent:
+            ended = (*self._ended.get(key, ()), stream)[-REMEMBERED_OF_A_KEY:]
             for forgotten in ended[:-KEPT_OF_A_KEY]:
                 forgotten.log.forget()
             self._ended[key] = ended

@@ -1,11 +1,16 @@
 """Health for probes: none of them ever asks a model, for that would cost money."""
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Response
+from pydantic import BaseModel
 
 from api.app_state import State
-from api.routes.reports import Health
+
+
+class Health(BaseModel):
+    status: Literal["ok", "starting", "draining", "identity_unavailable", "gateway_unavailable"]
+
 
 router = APIRouter(tags=["health"])
 OPEN = {"security": list[Any]()}

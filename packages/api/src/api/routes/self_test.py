@@ -5,9 +5,10 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
 
-from api.app_state import AppState
+from api.app_state import State
 from api.errors import (
     AttributionUnproven,
     GatewayError,
@@ -16,12 +17,14 @@ from api.errors import (
     ModelNotAllowed,
     UpstreamFailed,
 )
-from api.langfuse.trace_reader import TraceReader, TraceUnknown
-from api.routes.reports import Check, SelfTestReport
-from api.schemas import Completion
+from api.llm.observers import CallRecord
+from api.project import BoundLlm, ProjectLlm
+from api.routes.json_answer import timing_of
+from api.routes.openapi import FAILURES, UNNAMED
+from api.schemas import AttemptReport, Completion
+from api.trace_proof import TraceProof, TraceUnknown
 from chassis.errors import ServiceError
 from chassis.project_id import ProjectId
-from chassis.trace_context import Trace
 
 PROMPT = "Reply with the one word: ready"
 MAX_TOKENS = 16
@@ -33,12 +36,47 @@ BEFORE_THE_ANSWER: list[tuple[str, type[GatewayError], str]] = [
 ]
 
 
-async def run_test(
-    state: AppState, project_id: ProjectId, *, user_id: str | None, trace: Trace, version: str
+router = APIRouter(prefix="/llm", tags=["llm"], responses=FAILURES)
+
+
+class Check(BaseModel):
+    check: str
+    ok: bool | None = Field(description="null: could not be found out")
+    detail: str
+
+
+class SelfTestReport(BaseModel):
+    """What `GET /llm/test` found out with one small call."""
+
+    ok: bool
+    checks: list[Check]
+    model: str
+    cost_usd: float | None
+    project_id: str
+    solution: str
+    request_id: str
+    trace_id: str
+    trace_url: str | None = Field(description="where the trace can be looked at; null: not known")
+    replica: str = Field(description="the host name of the process that answered")
+    version: str = Field(description="of this service")
+    attempts: list[AttemptReport]
+
+
+@router.get("/test", openapi_extra=UNNAMED)
+async def test(
+    request: Request, response: Response, llm: ProjectLlm, state: State
 ) -> SelfTestReport:
-    """What one small call through `complete()` found out, and its trace in Langfuse.
+    """Makes one small real call and says, check by check, what it proved."""
+    report = await run_test(llm, state.trace_proof, version=request.app.version)
+    response.headers["Server-Timing"] = timing_of(report.attempts)
+    return report
+
+
+async def run_test(llm: BoundLlm, proof: TraceProof | None, *, version: str) -> SelfTestReport:
+    """What one small call found out, and its trace.
 
     Args:
+        proof: reads the trace back, where anybody can.
         version: of this service.
 
     Raises:
@@ -46,27 +84,34 @@ async def run_test(
     """
     who: dict[str, Any] = {"replica": socket.gethostname(), "version": version}
     try:
-        answer = await state.llm.complete(
-            PROMPT,
-            project_id=project_id,
-            solution=state.settings.solution,
-            max_tokens=MAX_TOKENS,
-            user_id=user_id,
-            trace=trace,
-        )
+        answer, record = await llm.answer(PROMPT, max_tokens=MAX_TOKENS)
     except GatewayError as error:
         error.extra |= who | {"checks": dumped(checks_of_failure(error))}
         raise
+    return await llm.while_connected(report_of(answer, record, llm.project_id, proof, who))
+
+
+async def report_of(
+    answer: Completion,
+    record: CallRecord,
+    project_id: ProjectId,
+    proof: TraceProof | None,
+    who: dict[str, Any],
+) -> SelfTestReport:
+    """
+    Raises:
+        UpstreamFailed, AttributionUnproven: see `run_test`.
+    """
     checks = [Check(check=name, ok=True, detail=good) for name, _, good in BEFORE_THE_ANSWER]
-    is_answered = answered(answer)
+    is_answered = answered(answer, record)
     is_attributed, who["trace_url"] = await asyncio.gather(
-        attributed(answer, project_id, state.trace_reader), url_of(answer, state.trace_reader)
+        attributed(record, project_id, proof), url_of(answer, proof)
     )
     checks += [is_answered, is_attributed]
     failed: ServiceError | None = None
     if is_answered.ok is False:
         failed = UpstreamFailed("the test call was answered, but not as it should be")
-    elif is_attributed.ok is False or (state.trace_reader and not is_attributed.ok):
+    elif is_attributed.ok is False or (proof and not is_attributed.ok):
         failed = AttributionUnproven(is_attributed.detail)
     if failed is not None:
         failed.extra |= who | {"checks": dumped(checks), "attempts": dumped(answer.attempts)}
@@ -96,37 +141,34 @@ def checks_of_failure(error: GatewayError) -> list[Check]:
     return checks
 
 
-def answered(answer: Completion) -> Check:
+def answered(answer: Completion, record: CallRecord) -> Check:
     tried = ", ".join(f"{attempt.model}: {attempt.outcome}" for attempt in answer.attempts)
-    by = (answer.ending and answer.ending.answered_by) or "a model that the gateway does not name"
+    by = (record.ending and record.ending.answered_by) or "a model that the gateway does not name"
     detail = f"{answer.status}, by {by} ({tried})"
     as_configured = answer.status != "empty" and answer.model == answer.requested_model
     return Check(check="answered", ok=as_configured, detail=detail)
 
 
-async def attributed(
-    answer: Completion, project_id: ProjectId, reader: TraceReader | None
-) -> Check:
-    """Whether the gateway says that it books the call on our project, and Langfuse has it there."""
-    said = attributed_by_gateway(answer, project_id)
-    if said.ok is False or reader is None:
+async def attributed(record: CallRecord, project_id: ProjectId, proof: TraceProof | None) -> Check:
+    """Whether the gateway says that it books the call on our project, and its trace says so too."""
+    said = attributed_by_gateway(record, project_id)
+    if said.ok is False or proof is None:
         return said
     try:
-        generations = await reader.generations(answer.trace_id)
+        booked_on = await proof.projects(record.call.trace.trace_id)
     except TraceUnknown as error:
         return Check(check="attributed", ok=None, detail=f"{said.detail}; {error}")
-    booked_on = [generation.projects for generation in generations]
     names = ", ".join(sorted(set().union(*booked_on))) or "nobody"
     how_many = "1 generation" if len(booked_on) == 1 else f"{len(booked_on)} generations"
     return Check(
         check="attributed",
-        ok=all(projects == {project_id} for projects in booked_on),
+        ok=all(set(projects) == {project_id} for projects in booked_on),
         detail=f"{said.detail}; Langfuse has {how_many}, booked on {names}",
     )
 
 
-def attributed_by_gateway(answer: Completion, project_id: ProjectId) -> Check:
-    booked_on = answer.ending and answer.ending.booked_on
+def attributed_by_gateway(record: CallRecord, project_id: ProjectId) -> Check:
+    booked_on = record.ending and record.ending.booked_on
     if booked_on is None:
         return Check(
             check="attributed", ok=None, detail="this gateway does not say what it books a call on"
@@ -138,12 +180,12 @@ def attributed_by_gateway(answer: Completion, project_id: ProjectId) -> Check:
     )
 
 
-async def url_of(answer: Completion, reader: TraceReader | None) -> str | None:
+async def url_of(answer: Completion, proof: TraceProof | None) -> str | None:
     """Where the trace can be looked at, if anybody knows."""
-    if reader is None:
+    if proof is None:
         return None
     try:
-        return await reader.url(answer.trace_id)
+        return await proof.url(answer.trace_id)
     except TraceUnknown:
         return None
 

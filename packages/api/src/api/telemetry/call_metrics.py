@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from api.llm.observers import Attempt, CallRecord
+from api.llm.attempt import Attempt
+from api.llm.observers import CallRecord
 from chassis.telemetry.labels import LabelledChildren, LabelNames
 
 MOST_PROJECTS, OTHER = 100, "other"
@@ -94,21 +95,21 @@ class CallMetrics:
 
     def _count(self, call: CallRecord) -> None:
         answers = [one for one in call.attempts if one.ending is not None or one.pieces]
-        project_id = call.question.attribution.project_id
+        project_id = call.call.attribution.project_id
         for one in answers:
             self.models.learn(one.model)
             self.projects.learn(project_id)
         project = self.projects.label(project_id)
-        requested = self.models.label(call.question.models[0])
-        how = (call.outcome, "true" if call.streams else "false")
+        requested = self.models.label(call.call.models[0])
+        how = (call.outcome, "true" if call.call.streams else "false")
         self._requests[project, requested, *how].inc()
         self._seconds[requested, *how].observe(call.seconds)
-        if call.streams and call.first_text is not None:
+        if call.call.streams and call.first_text is not None:
             self._first_text[(requested,)].observe(call.first_text)
         self._count_attempts(call.attempts)
         for one in answers:
             self._book(one, (project, self.models.label(one.model)))
-        if call.ending is not None and answers[-1].model != call.question.models[0]:
+        if call.ending is not None and answers[-1].model != call.call.models[0]:
             self._fallbacks[requested, self.models.label(answers[-1].model)].inc()
 
     def _count_attempts(self, attempts: Iterable[Attempt]) -> None:

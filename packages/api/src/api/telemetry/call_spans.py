@@ -6,7 +6,8 @@ optional there, and not sent from here at all.
 
 from functools import lru_cache
 
-from api.llm.observers import Attempt, CallRecord
+from api.llm.attempt import Attempt
+from api.llm.observers import CallRecord
 from api.telemetry.spans import name_of, span_of_attempt, span_of_call
 from chassis.telemetry.spans import CLIENT, MOULDS, SERVER, NewSpan, Value, mould
 from chassis.trace_context import TraceShare
@@ -25,16 +26,16 @@ class GenAiSpans:
 
     def __call__(self, call: CallRecord, new: NewSpan) -> None:
         """Makes the spans of a call that is over."""
-        if not self._share.takes(call.question.trace.trace_id):
+        if not self._share.takes(call.call.trace.trace_id):
             return
         of_call(call, new)
         for attempt in call.attempts:
-            if attempt.call is not None:
+            if attempt.request is not None:
                 of_attempt(call, attempt, new)
 
 
 def of_call(call: CallRecord, new: NewSpan) -> None:
-    question, attribution = call.question, call.question.attribution
+    question, attribution = call.call, call.call.attribution
     span_of_call(
         new,
         call_mould(
@@ -56,7 +57,7 @@ def of_call(call: CallRecord, new: NewSpan) -> None:
 
 
 def of_attempt(call: CallRecord, attempt: Attempt, new: NewSpan) -> None:
-    asked, ending = attempt.call, attempt.ending
+    asked, ending = attempt.request, attempt.ending
     assert asked is not None, "a skipped model was not asked"  # noqa: S101
     usage = ending.usage if ending else None
     first = None if attempt.first_text is None else attempt.first_text - attempt.began
@@ -65,8 +66,8 @@ def of_attempt(call: CallRecord, attempt: Attempt, new: NewSpan) -> None:
         attempt_mould(
             attempt.model,
             asked.max_tokens,
-            asked.temperature,
-            call.streams,
+            asked.options.get("temperature"),
+            call.call.streams,
             ending.answered_by if ending else None,
             ending.finish_reason if ending else None,
             attempt.outcome,
@@ -75,7 +76,7 @@ def of_attempt(call: CallRecord, attempt: Attempt, new: NewSpan) -> None:
         call,
         attempt,
         {
-            "gen_ai.response.time_to_first_chunk": first if call.streams else None,
+            "gen_ai.response.time_to_first_chunk": first if call.call.streams else None,
             "gen_ai.usage.input_tokens": usage.input_tokens if usage else None,
             "gen_ai.usage.output_tokens": usage.output_tokens if usage else None,
             "gen_ai.usage.reasoning.output_tokens": usage.reasoning_tokens if usage else None,

@@ -14,7 +14,7 @@ from prometheus_client import (
 
 from api.errors import AccessUnavailable
 from api.llm.call import alias_of
-from api.settings import Settings
+from api.llm.settings import LlmSettings
 from api.telemetry.call_metrics import CallMetrics
 from api.telemetry.process_metrics import StateMetrics
 from chassis.errors import IdentityUnavailable, InternalError, Overloaded
@@ -26,9 +26,10 @@ class Metrics:
 
     Args:
         version: of the service.
+        lane: the chat client's name.
     """
 
-    def __init__(self, settings: Settings, version: str) -> None:
+    def __init__(self, settings: LlmSettings, version: str, lane: str) -> None:
         # 1. Of the whole library: else each series of a counter comes with the time it was made.
         disable_created_metrics()
         self.registry = CollectorRegistry()
@@ -55,7 +56,7 @@ class Metrics:
         build = {
             "version": version,
             "python": platform.python_version(),
-            "lane": settings.llm_client,
+            "lane": lane,
         }
         info = Gauge("llm_build_info", "What runs state.", build, registry=self.registry)
         info.labels(**build).set(1)

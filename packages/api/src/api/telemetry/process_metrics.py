@@ -1,12 +1,37 @@
 """The state of this process as numbers, as it is when somebody looks."""
 
 from math import nan
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from api.app_state import AppState
-from api.llm.breakers import Breakers
+from api.llm.overload import Breakers, Overload
+from chassis.admission import Admission
+from chassis.identity.callers import Identity
 from chassis.telemetry.labels import LabelNames
+
+
+class HasOverload(Protocol):
+    @property
+    def overload(self) -> Overload: ...
+
+
+class HasRunning(Protocol):
+    @property
+    def running(self) -> int: ...
+
+
+class ProcessState(Protocol):
+    """What is looked at."""
+
+    @property
+    def admission(self) -> Admission: ...
+    @property
+    def streams(self) -> HasRunning: ...
+    @property
+    def llm(self) -> HasOverload: ...
+    @property
+    def identity(self) -> Identity: ...
 
 
 class StateMetrics:
@@ -37,15 +62,15 @@ class StateMetrics:
             "Since the realm's keys were read; NaN where no realm is asked.",
         )
 
-    def look(self, state: AppState) -> None:
+    def look(self, state: ProcessState) -> None:
         """Takes note of how things are."""
         self._in_flight.set(state.admission.in_flight)
         self._in_flight_limit.set(state.admission.max_in_flight)
-        self._streams.set(state.generations.running)
+        self._streams.set(state.streams.running)
         self._draining.set(state.admission.draining)
-        self._look_at(state.llm.bounds.breakers)
-        self._retrying.set(state.llm.bounds.budget.retries)
-        self._retrying_limit.set(state.llm.bounds.budget.limit)
+        self._look_at(state.llm.overload.breakers)
+        self._retrying.set(state.llm.overload.budget.retries)
+        self._retrying_limit.set(state.llm.overload.budget.limit)
         age = state.identity.keys_age
         self._keys.set(nan if age is None else age)
 

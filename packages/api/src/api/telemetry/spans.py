@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from api.llm.observers import Attempt, CallRecord
+from api.llm.attempt import Attempt
+from api.llm.observers import CallRecord
 from chassis.telemetry.spans import NewSpan, Value, span
 
 
@@ -10,7 +11,7 @@ def span_of_call(
     new: NewSpan, mould: bytes, call: CallRecord, attributes: Mapping[str, Value | None]
 ) -> None:
     """The span of the service, in the caller's trace."""
-    trace = call.question.trace
+    trace = call.call.trace
     span(
         new,
         mould,
@@ -34,8 +35,8 @@ def span_of_attempt(
     span(
         new,
         mould,
-        trace_id=call.question.trace.trace_id,
-        parent_id=call.question.trace.span_id,
+        trace_id=call.call.trace.trace_id,
+        parent_id=call.call.trace.span_id,
         began=call.began + attempt.began,
         ended=call.began + max(attempt.began, attempt.ended),
         attributes=attributes,
@@ -43,4 +44,4 @@ def span_of_attempt(
 
 
 def name_of(call: CallRecord) -> str:
-    return "llm.stream" if call.streams else "llm.complete"
+    return "llm.stream" if call.call.streams else "llm.complete"

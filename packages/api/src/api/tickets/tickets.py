@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 from cachetools import TTLCache
 
-from api.idempotency.key import digest_of
+from api.call_key import digest_of
 from api.schemas import CompletionRequest
 from chassis.errors import Overloaded
 from chassis.identity.callers import Caller
@@ -29,8 +29,8 @@ class Grant(msgspec.Struct, frozen=True):
     caller: Caller
     project_id: str
     body_json: str
-    idempotency_key: str | None
     last_event_id: int | None
+    idempotency_key: str | None = None
 
     @property
     def project(self) -> ProjectId:

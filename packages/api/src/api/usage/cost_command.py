@@ -18,11 +18,11 @@ from rich.text import Text
 from api.errors import GatewayError
 from api.gateway.key import GatewayKey
 from api.gateway.peer import Gateway
-from api.settings import load_settings
+from api.gateway.settings import GatewaySettings
 from api.usage import reconciliation
 from api.usage.figures import NOT_BOOKED, cost, figures, grouped, notes
 from api.usage.ledger import MONTH, BookedMonth, BookedRow, booked_month, this_month
-from chassis.settings import SettingsError
+from chassis.settings import SettingsError, load
 
 FAILED, SENSELESS = 1, 2
 UNATTRIBUTED = "(unattributed)"
@@ -64,7 +64,7 @@ def read(month: str) -> BookedMonth:
         Exit: there is nothing to show; what is wrong was said.
     """
     try:
-        settings = load_settings()
+        settings = load(GatewaySettings)
         booked = asyncio.run(ask(settings.llm_gateway_url, month, settings.gateway_key()))
     except SettingsError as error:
         raise said("\n".join(error.lines), SENSELESS) from None

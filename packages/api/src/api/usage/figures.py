@@ -4,10 +4,53 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Literal
 
-from api.routes.reports import DayUsage, ModelUsage, UsageFigures, UsageReport
+from pydantic import BaseModel, Field
+
 from api.usage.ledger import BookedMonth, BookedRow
 from chassis.project_id import ProjectId
+
+
+class UsageFigures(BaseModel):
+    """Attempts at a model's provider; a call that was tried twice is two of them."""
+
+    calls: int
+    answered: int
+    failed: int
+    aborted: int = Field(description="its client left before the end")
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None = Field(description="null: of nothing that was used a price is known")
+    unpriced_calls: int = Field(description="no price is known; not in the cost")
+    estimated_calls: int = Field(description="broke off; the gateway counted the tokens itself")
+    estimated_cost_usd: float = Field(description="the part of the cost that is of those")
+
+
+class ModelUsage(UsageFigures):
+    model: str
+
+
+class DayUsage(UsageFigures):
+    day: date = Field(description="of UTC, on which the answer ended")
+
+
+class UsageReport(BaseModel):
+    """What the gateway has booked on a project in a month."""
+
+    project_id: str
+    month: str = Field(description="of UTC")
+    currency: Literal["USD"] = "USD"
+    since: datetime | None = Field(default=None, description="from then on nothing is missing")
+    scope: Literal["replica", "replicas"] | None = Field(
+        default=None,
+        description="whose: of one replica of the gateway, or of all",
+    )
+    total: UsageFigures | None = Field(default=None, description="null: the gateway does not say")
+    by_model: list[ModelUsage] = []
+    by_day: list[DayUsage] = []
+    notes: list[str] = Field(default=[], description="what to know before believing it")
+
 
 NOT_BOOKED = "This gateway does not say what was used."
 

@@ -1,4 +1,4 @@
-"""The body of a peer's answer on its way in: within a deadline, of a sane size, and cut when it is cut.
+"""The body of a peer's answer: read within a deadline, of a sane size, and cut when it is cut.
 
 1. aiohttp 3.14 never tells the reader of a body that its chunked encoding broke: it only closes the
    connection. So a long wait is interrupted now and then by a look at the connection.

@@ -5,11 +5,13 @@ no word about it, and no spelling of an address goes round it.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.errors import NotFound
+from chassis.identity.callers import Caller
 
 Authenticate = Callable[[Scope], Awaitable[Mapping[str, Any]]]
 
@@ -45,3 +47,8 @@ def path_of(scope: Scope) -> str:
     """The path within the service, decoded as the routes see it."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
+
+
+def caller_of(request: Request) -> Caller:
+    """Who calls, as the guard found out."""
+    return cast(Caller, request.state.caller)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.checks.refusal import refuse_mistakes
+from local.config_check import refuse_mistakes
 from local.run.config import Config, Route, localise, merge, read
 from local.run.environments import MASTER_KEY
 

@@ -3,14 +3,16 @@
 LiteLLM looks for the modules of a config's callbacks in the config's own folder.
 """
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
-from local.checks.modules import ATTRIBUTE
 from local.run.assembly import Assembly
+
+ATTRIBUTE = re.compile(r"([A-Za-z_]\w*)(\.[A-Za-z_]\w*)+")
 
 
 def prepare(folder: Path) -> None:
@@ -20,18 +22,22 @@ def prepare(folder: Path) -> None:
 
 
 def write(folder: Path, config: Assembly) -> Path:
-    """Writes the config to run; a module that a file names is taken from beside that file.
-
-    With `policy` come its own modules, `policy_*`.
+    """Writes the config to run; a module or package that a file names comes from beside that file.
 
     Returns:
         The file to start LiteLLM with.
     """
     for path, said in config.sources:
+        if (schema := path.parent / "config.schema.json").is_file():
+            shutil.copy(schema, folder)
         for module in set(modules(said)):
-            for pattern in (f"{module}.py", f"{module}_*.py"):
-                for file in path.parent.glob(pattern):
-                    shutil.copy(file, folder)
+            if (file := path.parent / f"{module}.py").is_file():
+                shutil.copy(file, folder)
+            elif (package := path.parent / module).is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(package, folder / module, ignore=ignored, dirs_exist_ok=True)
+    sources = "".join(f"{path.absolute()}\n" for path, _ in config.sources)
+    (folder / "sources.txt").write_text(sources, encoding="utf-8")  # what the policy checks there
     target = folder / "config.yaml"
     target.write_text(yaml.safe_dump(config.running, sort_keys=False), encoding="utf-8")
     return target

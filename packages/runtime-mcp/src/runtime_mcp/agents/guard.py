@@ -1,39 +1,27 @@
-"""Every request says which agent it comes from, and nothing is remembered of the last.
+"""Every request says which agent it comes from, and nothing is kept of the last.
 
-Who calls is found out before the body is read. The project is read here and asked for by the tools
+Who calls is found out before the body is read. The project is read here and required by the tools
 that need one.
 """
 
-from dataclasses import dataclass
 from typing import cast
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Scope
 
+from chassis.identity.callers import Identity
 from chassis.project_id import HEADER, one_project
 from chassis.trace_context import Trace
-from runtime_mcp.agents.agent import Agent, Agents
+from runtime_mcp.agents.agent import Agent
 
 FORWARDED = ("authorization", "x-project-id")
 PUBLIC = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls, and on whose account.
-
-    Attributes:
-        project: None where the header is missing.
-    """
-
-    agent: Agent
-    project: str | None
-
-
-def caller_of(request: Request) -> Caller:
+def agent_of(request: Request) -> Agent:
     """Who sent this request, as the guard found out."""
-    return cast(Caller, request.state.caller)
+    return cast(Agent, request.state.caller)
 
 
 def forwarded(headers: Headers, trace: Trace) -> dict[str, str]:
@@ -42,18 +30,18 @@ def forwarded(headers: Headers, trace: Trace) -> dict[str, str]:
     return kept | {"traceparent": trace.traceparent}
 
 
-async def authenticate(scope: Scope) -> dict[str, Caller]:
+async def authenticate(scope: Scope) -> dict[str, Agent]:
     """Who sent the request of this scope.
 
     Raises:
-        Unauthenticated, IdentityUnavailable: see `Agents.agent`.
+        Unauthenticated, IdentityUnavailable: see `Identity.caller`.
         ProjectInvalid: the project is malformed, or given more than once.
     """
     # White space around a value is no part of it (RFC 9110, 5.5); httptools leaves it.
     scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
     headers = Headers(scope=scope)
-    agents: Agents = scope["state"]["app"].agents
-    agent = await agents.agent(headers)
+    identity: Identity = scope["state"]["app"].identity
+    caller = await identity.caller(headers)
     projects = headers.getlist(HEADER)
     project = str(one_project(projects)) if any(projects) else None
-    return {"caller": Caller(agent, project)}
+    return {"caller": Agent(caller.subject, caller.organisation, project=project)}

@@ -4,20 +4,12 @@ fit the most specific decides: the one with the fewest `*`, then the most other 
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from runtime_mcp import strict_yaml
+from chassis.watched_file import parse_yaml
 from runtime_mcp.allowlist.argument_schema import checked, compiled, validator_of
 
 PATTERN = re.compile(r"(?:[A-Za-z0-9_*-]+\.)?[A-Za-z0-9_*-]+")
@@ -109,17 +101,6 @@ def parse(text: str) -> Allowlist:
     """The allowlist of this YAML document.
 
     Raises:
-        ValueError: it is none; says where, in one line.
-        yaml.YAMLError: it is no YAML.
+        ValueError: it is none; each mistake with its line, all in one line.
     """
-    try:
-        return Allowlist.model_validate(strict_yaml.load(text))
-    except ValidationError as error:
-        raise ValueError("; ".join(sentences(error, text))) from None
-
-
-def sentences(error: ValidationError, text: str) -> Iterator[str]:
-    for problem in error.errors():
-        where = ".".join(map(str, problem["loc"])) or "the document"
-        reason = problem["msg"].removeprefix("Value error, ")
-        yield f"line {strict_yaml.line_of(text, problem['loc'])}: {where}: {reason}"
+    return parse_yaml(text, Allowlist)

@@ -20,14 +20,14 @@ OPTIONS.log_errors = False
 
 
 def validator_of(schema: Mapping[str, Any]) -> Any:
-    """A validator for this schema, of which `checked` had nothing to say."""
+    """A validator for this schema, that `checked` has accepted."""
     return Validator(without_dialect(schema), registry=Registry())
 
 
 def checked(schema: dict[str, Any]) -> None:
     """
     Raises:
-        ValueError: it is no JSON Schema, or says what is not taken here.
+        ValueError: it is no JSON Schema, or has what is not taken here.
     """
     try:
         Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
@@ -49,8 +49,8 @@ def checked(schema: dict[str, Any]) -> None:
             try:
                 compiled(pattern)
             except re2.error as error:
-                said = error.args[0]
-                reason = said.decode() if isinstance(said, bytes) else said
+                reason = error.args[0]
+                reason = reason.decode() if isinstance(reason, bytes) else reason
                 raise ValueError(f"the pattern {pattern!r} is not taken: {reason}") from None
 
 

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.errors import NotFound, PermissionDenied, ProjectMissing, ServiceError
-from runtime_mcp.agents.guard import caller_of
+from runtime_mcp.agents.guard import agent_of
 from runtime_mcp.allowlist.decision import grant_of
 from runtime_mcp.app_state import AppState
-from runtime_mcp.audit.reading import Scope, Wanted, one_of, page_of
+from runtime_mcp.audit.reading import EventFilter, Scope, one_of, page_of
 
 router = APIRouter()
 
@@ -23,7 +23,7 @@ class AuditUnreadable(ServiceError):
     remedy = "look at the database of DATABASE_URL"
 
 
-class Asked(Wanted):
+class AuditQuery(EventFilter):
     """The query of the platform's `GET /audit`; what it does not name is refused."""
 
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1
@@ -31,13 +31,13 @@ class Asked(Wanted):
 
 
 @router.get("/audit")
-async def audit(request: Request, asked: Annotated[Asked, Query()]) -> dict[str, Any]:
+async def audit(request: Request, query: Annotated[AuditQuery, Query()]) -> dict[str, Any]:
     """A page of events, the newest first."""
     state: AppState = request.state.app
-    page, size = asked.page, asked.page_size
+    page, size = query.page, query.page_size
     try:
         data, total = await page_of(
-            state.audit.readers, scope_of(request), asked, page=page, size=size
+            state.audit.readers, scope_of(request), query, page=page, size=size
         )
     except (SQLAlchemyError, OSError) as error:
         raise AuditUnreadable(type(error).__name__) from None
@@ -74,17 +74,16 @@ def scope_of(request: Request) -> Scope:
         ProjectMissing: it may read the events of a project, and says none.
     """
     state: AppState = request.state.app
-    caller = caller_of(request)
-    agent, project = caller.agent, caller.project
+    agent = agent_of(request)
     grant = grant_of(state.calls.allowlist(), agent)
     match grant.audit if grant else None:
         case "organisation":
-            return Scope(agent.organisation, project_id=project)
+            return Scope(agent.organisation, project_id=agent.project)
         case "project":
-            if project is None:
+            if agent.project is None:
                 raise ProjectMissing
-            return Scope(agent.organisation, project_id=project)
+            return Scope(agent.organisation, project_id=agent.project)
         case "own":
-            return Scope(agent.organisation, project_id=project, actor_id=agent.name)
+            return Scope(agent.organisation, project_id=agent.project, actor_id=agent.name)
         case _:
             raise PermissionDenied("the allowlist does not let it read the record")

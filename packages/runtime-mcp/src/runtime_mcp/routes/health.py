@@ -21,26 +21,16 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready")
 async def ready(request: Request, response: Response) -> dict[str, Any]:
-    """Calls may be sent here: they can be recorded, and agents can be told."""
+    """Calls may be sent here: they can be recorded, and it can be found out who calls."""
     state: AppState = request.state.app
-    if not await state.agents.is_ready():
+    if not await state.identity.is_ready():
         status = "identity_unavailable"
     elif not await state.audit.is_ready():
         status = "audit_unavailable"
     else:
         status = "ok"
     response.status_code = 200 if status == "ok" else 503
-    states = [
-        {
-            "server": each.name,
-            "up": each.up,
-            "reason": each.reason,
-            "tools": each.tools,
-            "changed": [asdict(tool) for tool in each.changed],
-        }
-        for each in state.upstreams.states()
-    ]
-    return {"status": status, "upstreams": states}
+    return {"status": status, "upstreams": [asdict(each) for each in state.upstreams.states()]}
 
 
 @router.get("/metrics")
@@ -48,11 +38,11 @@ async def metrics(request: Request) -> Response:
     """What happened here, in the form of the request's Accept."""
     state: AppState = request.state.app
     state.metrics.upstreams(
-        (each.name, each.up, len(each.changed)) for each in state.upstreams.states()
+        (each.server, each.up, len(each.changed)) for each in state.upstreams.states()
     )
-    state.metrics.offered(tool.name for tool in state.calls.offers.tools())
+    state.metrics.offered(tool.name for tool in state.calls.catalog.tools())
     state.metrics.files({name: file.is_taken for name, file in state.files.items()})
-    state.metrics.record(behind=state.audit.behind, unheard=state.audit.unheard)
+    state.metrics.audit(behind=state.audit.behind, silent=state.audit.silent_seconds)
     state.metrics.exports.look(state.exports)
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     text = await asyncio.to_thread(encode, state.metrics.registry)

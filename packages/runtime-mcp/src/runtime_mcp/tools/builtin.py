@@ -3,8 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 from mcp_types import CallToolResult, TextContent, Tool, ToolAnnotations
@@ -57,18 +56,10 @@ class LlmService:
         timeout: seconds for one call.
     """
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, timeout: float) -> None:
+        self._http = http
         self._url = f"{url.rstrip('/')}/llm/complete"
         self._timeout = timeout
-
-    async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession()
-        return self
-
-    async def __aexit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
-        await self._http.close()
 
     async def complete(
         self, arguments: Mapping[str, Any], headers: Mapping[str, str]
@@ -86,12 +77,12 @@ class LlmService:
                     self._url, json=dict(arguments), headers=headers, allow_redirects=False
                 ) as response,
             ):
-                said = json.loads(await read_whole(response, deadline))
+                answer = json.loads(await read_whole(response, deadline))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, BodyError):
             return failed("The service for LLM access does not answer.", "llm_service_unavailable")
-        if not isinstance(said, dict):
+        if not isinstance(answer, dict):
             return failed("The service for LLM access does not answer.", "llm_service_unavailable")
         if response.status != 200:
-            return failed(str(said.get("detail")), str(said.get("code")))
-        answer = TextContent(text=str(said.get("text")))
-        return CallToolResult(content=[answer], structured_content=said)
+            return failed(str(answer.get("detail")), str(answer.get("code")))
+        text = TextContent(text=str(answer.get("text")))
+        return CallToolResult(content=[text], structured_content=answer)

@@ -6,46 +6,42 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from runtime_mcp.agents.guard import Caller
+from runtime_mcp.agents.agent import Agent
 from runtime_mcp.allowlist.decision import Decision
 from runtime_mcp.audit.events import NewEvent, Outcome, Status
-from runtime_mcp.tools.catalog import Asked, Offer, Result
+from runtime_mcp.tools.catalog import CatalogTool
 from runtime_mcp.tools.refusals import shown
+from runtime_mcp.upstreams.tool_request import Result, ToolRequest
 
 
 def event_of(
-    caller: Caller,
+    agent: Agent,
     trace_id: str,
-    asked: Asked,
+    request: ToolRequest,
     decision: Decision,
-    offer: Offer | None,
+    tool: CatalogTool | None,
     *,
     keeps_content: bool,
 ) -> NewEvent:
     """The call before it is made or refused."""
-    written = canonical(asked.arguments)
+    written = canonical(request.arguments)
     return NewEvent(
-        org_id=caller.agent.organisation,
-        actor_id=caller.agent.name,
-        actor_type=caller.agent.kind,
-        project_id=caller.project,
-        tool=shown(asked.params.name),
+        org_id=agent.organisation,
+        actor_id=agent.name,
+        actor_type=agent.kind,
+        project_id=agent.project,
+        tool=shown(request.params.name),
         trace_id=trace_id,
         arguments_bytes=len(written),
         arguments_hash=hashlib.sha256(written).hexdigest(),
         allowlist_revision=decision.revision,
-        tool_fingerprint=offer.fingerprint if offer else None,
+        tool_fingerprint=tool.fingerprint if tool else None,
         arguments=written.decode(errors="backslashreplace") if keeps_content else None,
     )
 
 
 def outcome_of(
-    status: Status,
-    error: str | None,
-    result: Result | None,
-    started: float,
-    *,
-    keeps_content: bool,
+    status: Status, error: str | None, result: Result | None, started: float, *, keeps_content: bool
 ) -> Outcome:
     """The call after it.
 
@@ -63,7 +59,7 @@ def outcome_of(
     )
 
 
-def told(event: NewEvent) -> dict[str, Any]:
+def log_fields(event: NewEvent) -> dict[str, Any]:
     """What a log line says of a call."""
     return {
         "agent": event.actor_id,
@@ -78,7 +74,7 @@ def told(event: NewEvent) -> dict[str, Any]:
 def canonical(arguments: Mapping[str, Any]) -> bytes:
     """The same bytes for the same arguments, however they were written.
 
-    Half a surrogate pair is no UTF-8 and may come all the same: what was asked for is recorded.
+    Half a surrogate pair is no UTF-8 and may come all the same: what was request for is recorded.
     """
     return json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
         "utf-8", "surrogatepass"

@@ -1,55 +1,31 @@
-"""Every tool that is there now, whoever may call it: the gateway's own and the upstreams'."""
+"""Every tool that there is now, whoever may call it: the gateway's own and the upstreams'."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-from mcp_types import CallToolRequestParams, CallToolResult, InputRequiredResult, TextContent, Tool
+from mcp_types import CallToolResult, TextContent, Tool
 
 from runtime_mcp.tools.builtin import COMPLETE, COMPLETE_TOOL, HELLO, HELLO_TOOL, LlmService
-from runtime_mcp.upstreams.offering import OfferedTool
-from runtime_mcp.upstreams.on_behalf import OnBehalf
-from runtime_mcp.upstreams.pins import fingerprint_of
+from runtime_mcp.upstreams.offering import OfferedTool, fingerprint_of
+from runtime_mcp.upstreams.tool_request import Result, ToolRequest
 from runtime_mcp.upstreams.upstreams import Upstreams
 
-Result = CallToolResult | InputRequiredResult
-
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a call goes on with.
-
-    Attributes:
-        agent: the caller's name.
-        headers: who calls and for which project, as they came; nothing else of the request.
-        client_side: what the caller's client can be asked for and told.
-    """
-
-    params: CallToolRequestParams
-    agent: str
-    headers: Mapping[str, str]
-    client_side: OnBehalf
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """As the caller wrote them."""
-        return self.params.arguments or {}
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
+class CatalogTool:
     """
     Attributes:
-        make: calls the tool.
+        call: calls the tool.
         fingerprint: of all that an agent reads of it.
     """
 
     tool: Tool
-    make: Callable[[Asked], Awaitable[Result]]
+    call: Callable[[ToolRequest], Awaitable[Result]]
     fingerprint: str
 
 
-class Offers:
+class Catalog:
     """
     Args:
         llm_service: None where it is not offered.
@@ -57,33 +33,31 @@ class Offers:
 
     def __init__(self, upstreams: Upstreams, llm_service: LlmService | None) -> None:
         self._upstreams = upstreams
-        self._own = {HELLO: Offer(HELLO_TOOL, hello, fingerprint_of(HELLO_TOOL))}
+        self._own = {HELLO: CatalogTool(HELLO_TOOL, hello, fingerprint_of(HELLO_TOOL))}
         if llm_service is not None:
 
-            async def complete(asked: Asked) -> Result:
-                return await llm_service.complete(asked.arguments, asked.headers)
+            async def complete(request: ToolRequest) -> Result:
+                return await llm_service.complete(request.arguments, request.headers)
 
-            self._own[COMPLETE] = Offer(COMPLETE_TOOL, complete, fingerprint_of(COMPLETE_TOOL))
+            self._own[COMPLETE] = CatalogTool(
+                COMPLETE_TOOL, complete, fingerprint_of(COMPLETE_TOOL)
+            )
 
     def tools(self) -> list[Tool]:
         """All of them, in the order of their names."""
-        own = [offer.tool for offer in self._own.values()]
+        own = [each.tool for each in self._own.values()]
         return sorted([*own, *self._upstreams.tools()], key=lambda tool: tool.name)
 
-    def get(self, name: str) -> Offer | None:
+    def get(self, name: str) -> CatalogTool | None:
         """The one of this name, when it is there now."""
         offered = self._upstreams.get(name)
-        return self._own.get(name) if offered is None else of(offered)
+        return self._own.get(name) if offered is None else of_upstream(offered)
 
 
-def of(offered: OfferedTool) -> Offer:
-    async def make(asked: Asked) -> Result:
-        return await offered.server.call(
-            offered.own_name, asked.params, asked.headers, asked.client_side
-        )
-
-    return Offer(offered.tool, make, offered.fingerprint)
+def of_upstream(offered: OfferedTool) -> CatalogTool:
+    call = partial(offered.server.call, offered.own_name)
+    return CatalogTool(offered.tool, call, offered.fingerprint)
 
 
-async def hello(asked: Asked) -> Result:
-    return CallToolResult(content=[TextContent(text=f"Hello, {asked.agent}!")])
+async def hello(request: ToolRequest) -> Result:
+    return CallToolResult(content=[TextContent(text=f"Hello, {request.agent}!")])

@@ -7,20 +7,13 @@ from typing import Any
 
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
-from mcp_types import (
-    CallToolRequestParams,
-    CallToolResult,
-    InputRequiredResult,
-    ListToolsResult,
-    PaginatedRequestParams,
-)
+from mcp_types import CallToolRequestParams, ListToolsResult, PaginatedRequestParams
 from starlette.requests import Request
 
 from chassis.http.request_state import trace_of
-from runtime_mcp.agents.guard import caller_of, forwarded
-from runtime_mcp.tools.call import Calls
-from runtime_mcp.tools.catalog import Asked
-from runtime_mcp.upstreams.on_behalf import OnBehalf
+from runtime_mcp.agents.guard import agent_of, forwarded
+from runtime_mcp.tools.call import ToolCalls
+from runtime_mcp.upstreams.tool_request import ClientSide, Result, ToolRequest
 
 NAME = "em-runtime-mcp"
 
@@ -29,37 +22,29 @@ Context = ServerRequestContext[Any, Request]
 
 def mcp_server(version: str) -> Server[Any]:
     """The server; its parts come with each request."""
-    return Server(
-        NAME,
-        version=version,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-    )
+    return Server(NAME, version=version, on_list_tools=list_tools, on_call_tool=call_tool)
 
 
 async def list_tools(context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
     request = request_of(context)
-    calls: Calls = request.state.app.calls
-    return ListToolsResult(tools=calls.visible(caller_of(request).agent))
+    calls: ToolCalls = request.state.app.calls
+    return ListToolsResult(tools=calls.visible(agent_of(request)))
 
 
-async def call_tool(
-    context: Context, params: CallToolRequestParams
-) -> CallToolResult | InputRequiredResult:
+async def call_tool(context: Context, params: CallToolRequestParams) -> Result:
     request = request_of(context)
-    calls: Calls = request.state.app.calls
-    caller = caller_of(request)
-    trace = trace_of(request)
-    asked = Asked(
-        params, caller.agent.name, forwarded(request.headers, trace), client_side(context)
+    calls: ToolCalls = request.state.app.calls
+    agent, trace = agent_of(request), trace_of(request)
+    headers = forwarded(request.headers, trace)
+    return await calls.call(
+        agent, trace, ToolRequest(params, headers, client_side(context), agent.name)
     )
-    return await calls.call(caller, trace, asked)
 
 
-def client_side(context: Context) -> OnBehalf:
+def client_side(context: Context) -> ClientSide:
     """What the caller's client can be asked for and, if it asked to be, told on the way."""
     wants_progress = "progress_token" in (context.meta or {})
-    return OnBehalf(
+    return ClientSide(
         capabilities=context.session.client_capabilities,
         progress=context.session.report_progress if wants_progress else None,
     )

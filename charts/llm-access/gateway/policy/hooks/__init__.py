@@ -1,0 +1,1 @@
+"""What LiteLLM calls, and the only importers of litellm."""

@@ -1,1 +1,0 @@
-"""What is refused in a gateway's config before anything is started."""
