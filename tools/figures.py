@@ -11,6 +11,7 @@ from types import FrameType
 
 import aiohttp
 import grimp
+import uvicorn
 from aiohttp import web
 
 from api.main import create_app
@@ -68,7 +69,7 @@ def modules_and_lines() -> None:
 
 
 def floors(graph: grimp.ImportGraph, package: str) -> int:
-    """The folders and modules of the package, one above the other, in its longest chain of imports."""
+    """How many of the package's folders and modules its longest chain of imports has."""
     rooms = sorted(graph.find_children(package))
     above: dict[str, set[str]] = {
         room: {
@@ -138,14 +139,12 @@ async def behind_a_call() -> set[str]:
             "log_level": "ERROR",
         }
     )
-    import uvicorn
-
     config = uvicorn.Config(
         create_app(settings, Admission(10)), port=0, log_config=None, lifespan="on"
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/llm/complete"
     async with aiohttp.ClientSession(headers={"X-Project-ID": "demo"}) as http:
