@@ -10,32 +10,38 @@ FROM ${BASE} AS build
 WORKDIR /build
 ENV UV_LINK_MODE=copy PYC_INVALIDATION_MODE=UNCHECKED_HASH
 # Where packages come from, and whom to trust, is the secrets' to say: so it is in no layer.
-COPY requirements/uv.txt requirements/sbom.txt requirements/
-COPY tools/pip_settings.sh tools/uv.sh tools/
+COPY requirements/dev.txt requirements/
+COPY tools/locked.sh tools/pip_settings.sh tools/uv.sh tools/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=certificates,target=/run/secrets/certificates \
-    python3 -m venv .venv \
+    --mount=type=cache,target=/root/.cache/uv \
+    python3 -m venv .venv && tools/locked.sh uv >uv.txt && tools/locked.sh cyclonedx-bom >sbom.txt \
     && .venv/bin/python -m pip install --quiet --no-cache-dir --require-hashes --only-binary :all: \
-        -r requirements/uv.txt -r requirements/sbom.txt \
+        -r uv.txt \
+    && tools/uv.sh pip install --python .venv --require-hashes --no-build -r sbom.txt \
+        --constraint requirements/dev.txt \
     && python3 -m venv --without-pip /srv
 ARG PACKAGE
-# EXTRAS=litellm brings the API's second lane (LLM_CLIENT=litellm).
+# EXTRAS=litellm brings the API's litellm client (LLM_CLIENT=litellm).
 ARG EXTRAS=
 COPY requirements requirements
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=certificates,target=/run/secrets/certificates \
     --mount=type=cache,target=/root/.cache/uv \
-    set -- "requirements/${PACKAGE}${EXTRAS:+-${EXTRAS}}.txt" \
-    && if [ "${PACKAGE}" = gateway ]; then set -- "$@" requirements/local-llm.txt; fi \
-    && tools/uv.sh pip sync --python /srv --require-hashes --no-build --compile-bytecode "$@"
+    set -- --python /srv --require-hashes --no-build --compile-bytecode \
+    && tools/uv.sh pip sync "$@" "requirements/${PACKAGE}.txt" \
+    && if [ -n "${EXTRAS}" ]; then tools/locked.sh "${EXTRAS}" >extras.txt \
+        && tools/uv.sh pip install "$@" -r extras.txt --constraint requirements/dev.txt; fi
 COPY packages packages
-# The tool gateway imports the API's modules, which are a package of their own beside it.
-RUN set -- "./packages/${PACKAGE}" \
-    && if [ "${PACKAGE}" = runtime-mcp ]; then set -- "$@" ./packages/api; fi \
-    && tools/uv.sh pip install --python /srv --offline --no-deps --compile-bytecode "$@" \
+# The gateway's image is run by packages/local; both services stand on the chassis.
+RUN folder=${PACKAGE} \
+    && if [ "${PACKAGE}" = gateway ]; then folder=local; fi \
+    && set -- "./packages/${folder}" \
+    && if [ "${PACKAGE}" != gateway ]; then set -- "$@" ./packages/chassis; fi \
+    && tools/uv.sh pip install --python /srv --offline --no-deps --no-sources --compile-bytecode "$@" \
     && mkdir /sbom \
     && .venv/bin/cyclonedx-py environment --output-reproducible --short-PURLs \
-        --pyproject "packages/${PACKAGE}/pyproject.toml" -o "/sbom/${PACKAGE}.json" /srv/bin/python \
+        --pyproject "packages/${folder}/pyproject.toml" -o "/sbom/${PACKAGE}.json" /srv/bin/python \
     && rm /srv/.lock
 
 # What every image has: Python without pip, all of it compiled, no program that runs as somebody else,
@@ -81,7 +87,7 @@ CMD ["python", "-m", "runtime_mcp"]
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["sh", "-c", "curl --fail --silent --output /dev/null http://127.0.0.1:${PORT}/health/live"]
 
-# `python -m gateway` finds the gateway's folder here, and writes what it runs into the working folder.
+# `python -m local` finds the gateway's folder here, and writes what it runs into the working folder.
 FROM run AS gateway
 USER 0:0
 # llama.cpp's library, which its wheel does not bring.
@@ -93,7 +99,7 @@ USER 10001:10001
 COPY charts/llm-access/gateway /srv/charts/llm-access/gateway
 WORKDIR /tmp
 EXPOSE 4000
-CMD ["python", "-m", "gateway", "serve"]
+CMD ["python", "-m", "local", "serve"]
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
     CMD ["sh", "-c", "curl --fail --silent --output /dev/null http://127.0.0.1:${GATEWAY_PORT:-4000}/health/readiness"]
 

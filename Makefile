@@ -5,32 +5,35 @@ MAKEFLAGS += --no-print-directory
 
 API := .venv/.ready
 GATEWAY := .venv-gateway/.ready
-AUDIT := .venv-audit/.ready
 CHECKOV := .venv-checkov/.ready
-FASTMCP := .venv-fastmcp/.ready
-TYPED := packages/api/src packages/gateway/src packages/runtime-mcp/src charts/llm-access/gateway tests bench examples identity tools
+TYPED := packages/chassis/src packages/api/src packages/local/src packages/runtime-mcp/src charts/llm-access/gateway tests bench examples identity tools
+
+# Whether the ports are free, before anything is set up: Python alone is enough for that.
+PORTS := PYTHONPATH=packages/local/src $(or $(PYTHON),python3) -m local.run.ports
 
 # Most tests wait for something: three workers, each with a gateway of its own, keep two cores busy.
 WORKERS := -n 3 --dist loadfile
 
-.PHONY: help setup run test test-integration test-long api doctor tool-gateway gateway identity model lint style types \
-	attribution audit leaks vulnerabilities sbom bench chart image dockerfile lock rename clean moved
+.PHONY: help setup run remove figures test test-integration test-long api doctor tool-gateway gateway identity model lint style types \
+	imports attribution audit leaks vulnerabilities sbom bench chart image dockerfile lock rename clean moved
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(API) $(GATEWAY) ## build both environments (every other command does it when needed)
 
-run: setup ## start the local LLM, the gateway, the API and the tool gateway; Ctrl-C stops them all
-	@.venv-gateway/bin/python -m gateway run --api-python .venv/bin/python
+run: ## start the local LLM, the gateway, the API and the tool gateway; Ctrl-C stops them all
+	@$(PORTS) run $(ARGS)
+	@$(MAKE) --silent setup
+	@.venv-gateway/bin/python -m local run --api-python .venv/bin/python $(ARGS)
 
-test: setup $(AUDIT) ## run the test suite
+test: setup ## run the test suite
 	@.venv/bin/python -m pytest $(WORKERS) --ignore=tests/integration --ignore=tests/long $(ARGS)
 
-test-integration: setup $(CHECKOV) $(FASTMCP) ## test against a real Keycloak, OpenFGA, promtool, checkov, MCP suite and API server of Kubernetes
-	-@for peer in keycloak openfga model_to_json compose_config; do tools/peers.sh $$peer >/dev/null; done
-	-@for tools in helm crds api-server; do tools/kubernetes.sh $$tools >/dev/null; done
-	-@tools/mcp_peers.sh >/dev/null
+test-integration: setup $(CHECKOV) ## test against a real Keycloak, OpenFGA, promtool, checkov, MCP suite and API server of Kubernetes
+	-@for peer in keycloak openfga model_to_json compose_config; do tools/offline/peers.sh $$peer >/dev/null; done
+	-@for tools in helm crds api-server; do tools/offline/kubernetes.sh $$tools >/dev/null; done
+	-@tools/offline/mcp_peers.sh >/dev/null
 	@.venv/bin/python -m pytest -n 2 --dist loadfile --timeout 600 $(or $(ARGS),tests/integration)
 
 test-long: setup ## ten thousand calls of every kind to the cent, and as many of tools under kills (half an hour)
@@ -48,18 +51,20 @@ tool-gateway: $(API) ## start the tool gateway alone, for the agents and servers
 doctor: $(API) ## find out what is wrong, with the environment of `make api`
 	@.venv/bin/python -m api.cli doctor $(ARGS)
 
-gateway: $(GATEWAY) ## start the local LLM and the gateway alone
-	@.venv-gateway/bin/python -m gateway serve
+gateway: ## start the local LLM and the gateway alone; ARGS='--port 4100 --overlay FILE', of more aliases
+	@$(PORTS) serve $(ARGS)
+	@$(MAKE) --silent $(GATEWAY)
+	@.venv-gateway/bin/python -m local serve $(ARGS)
 
 identity: $(API) ## start a real Keycloak and a real OpenFGA, and print what `make api` needs
-	@tools/peers.sh keycloak >/dev/null && tools/peers.sh openfga >/dev/null
+	@tools/offline/peers.sh keycloak >/dev/null && tools/offline/peers.sh openfga >/dev/null
 	@.venv/bin/python -m identity
 
 model: ## write identity/model.json from identity/model.fga
-	@transformer=$$(tools/peers.sh model_to_json) && $$transformer <identity/model.fga | \
+	@transformer=$$(tools/offline/peers.sh model_to_json) && $$transformer <identity/model.fga | \
 		python3 -m json.tool --indent 2 - identity/model.json
 
-lint: style types attribution dockerfile audit ## check style, types, attribution, Dockerfile, secrets, vulnerabilities
+lint: style types imports attribution dockerfile audit ## check style, types, imports, attribution, Dockerfile, secrets, vulnerabilities
 
 style: $(API)
 	@.venv/bin/ruff check
@@ -68,30 +73,33 @@ style: $(API)
 types: $(API)
 	@.venv/bin/mypy $(wildcard $(TYPED))
 
+imports: $(API) ## check that imports go down, as the contracts in pyproject.toml say
+	@.venv/bin/lint-imports --no-cache --no-logo
+
 attribution: $(API) ## find completions that go round the service helper; ARGS=folder looks there
 	@.venv/bin/python tools/attribution.py $(ARGS)
 
-dockerfile: $(AUDIT) ## check the Dockerfile
-	@.venv-audit/bin/hadolint Dockerfile
+dockerfile: $(API) ## check the Dockerfile
+	@.venv/bin/hadolint Dockerfile
 
 audit: leaks vulnerabilities
 
-leaks: $(AUDIT) ## find secrets in the work tree and in the branch's history
-	@.venv-audit/bin/python tools/leaks.py
+leaks: $(API) ## find secrets in the work tree and in the branch's history
+	@.venv/bin/python tools/leaks.py
 
-vulnerabilities: $(AUDIT) ## what is known against the locked versions; AUDIT_REQUIRED=1, OSV_URL=
-	@.venv-audit/bin/python tools/vulnerabilities.py $(if $(AUDIT_REQUIRED),--required) \
+vulnerabilities: $(API) ## what is known against the locked versions; AUDIT_REQUIRED=1, OSV_URL=
+	@.venv/bin/python tools/vulnerabilities.py $(if $(AUDIT_REQUIRED),--required) \
 		$(if $(OSV_URL),--osv-url $(OSV_URL)) requirements/*.txt
 
 # A bill of materials for each thing that runs, checked against its schema and the same each time.
 SBOM := dist/sbom
-sbom: $(addprefix $(SBOM)/,api.json api-litellm.json runtime-mcp.json gateway.json local-llm.json) ## write what is in each environment
+sbom: $(addprefix $(SBOM)/,api.json runtime-mcp.json gateway.json) ## write what is in each image
 
-$(SBOM)/%.json: requirements/%.txt $(AUDIT)
+$(SBOM)/%.json: requirements/%.txt $(API)
 	@mkdir -p $(SBOM)
-	@.venv-audit/bin/cyclonedx-py requirements --output-reproducible --short-PURLs -o $@ $<
+	@.venv/bin/cyclonedx-py requirements --output-reproducible --short-PURLs -o $@ $<
 
-bench: $(API) $(FASTMCP) ## measure the service against the documented snippet, the tool gateway against a proxy
+bench: $(API) ## measure the service against the documented snippet, the tool gateway against a proxy
 	@.venv/bin/python -m bench
 	@.venv/bin/python -m bench.tool_calls
 
@@ -106,48 +114,39 @@ image: $(API) ## build the images of the API and of both gateways; ARGS=api buil
 rename: $(API) ## rename the solution everywhere: make rename NAME=my-solution
 	@.venv/bin/python tools/rename.py "$(NAME)"
 
+figures: $(API) ## count what the design bounds: lines, modules, imports, files behind a call
+	@.venv/bin/python tools/figures.py
+
+remove: $(API) ## take an optional concern out: make remove CONCERN=redis
+	@.venv/bin/python tools/remove.py "$(CONCERN)"
+
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" tools/uv.sh pip compile --quiet --universal \
-	--generate-hashes --python-version 3.11 --no-emit-index-url $(ARGS)
+	--generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-package llm-access-chassis $(ARGS)
+SERVICES := $(foreach package,chassis api runtime-mcp,packages/$(package)/pyproject.toml)
 
 lock: $(API) ## lock the versions again; ARGS=--upgrade takes the newest that are allowed
-	$(COMPILE) requirements/uv.in -o requirements/uv.txt
-	$(COMPILE) packages/api/pyproject.toml --extra litellm -o requirements/api-litellm.txt
-	$(COMPILE) packages/api/pyproject.toml -c requirements/api-litellm.txt -o requirements/api.txt
-	$(COMPILE) packages/api/pyproject.toml packages/runtime-mcp/pyproject.toml \
-		-c requirements/api-litellm.txt -o requirements/runtime-mcp.txt
-	$(COMPILE) packages/api/pyproject.toml packages/runtime-mcp/pyproject.toml --extra litellm --group dev \
-		requirements/uv.in \
-		-c requirements/api-litellm.txt -o requirements/dev.txt
-	$(COMPILE) packages/gateway/pyproject.toml -o requirements/gateway.txt
-	$(COMPILE) --no-deps requirements/local-llm.in -o requirements/local-llm.txt
-	$(COMPILE) requirements/audit.in -o requirements/audit.txt
-	$(COMPILE) requirements/checkov.in -o requirements/checkov.txt
-	$(COMPILE) requirements/fastmcp.in -o requirements/fastmcp.txt
-	$(COMPILE) requirements/sbom.in -c requirements/audit.txt -o requirements/sbom.txt
-	$(COMPILE) requirements/go.in -o requirements/go.txt
-	$(COMPILE) --no-deps requirements/helm.in -o requirements/helm.txt
-	tools/mcp_peers.sh lock
+	$(COMPILE) $(SERVICES) --extra litellm --group dev --group on-demand -o requirements/dev.txt
+	$(COMPILE) packages/chassis/pyproject.toml packages/api/pyproject.toml \
+		-c requirements/dev.txt -o requirements/api.txt
+	$(COMPILE) packages/chassis/pyproject.toml packages/runtime-mcp/pyproject.toml \
+		-c requirements/dev.txt -o requirements/runtime-mcp.txt
+	$(COMPILE) packages/local/pyproject.toml -o requirements/gateway.txt
+	$(COMPILE) --group checkov -o requirements/checkov.txt
+	tools/offline/mcp_peers.sh lock
 
 clean: ## remove the environments and everything that was generated
-	rm -rf .venv .venv-gateway .venv-audit .venv-checkov .venv-fastmcp .run dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-gateway .venv-checkov .run dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-LOCKS := requirements/uv.txt tools/setup.sh tools/uv.sh tools/pip_settings.sh
+LOCKS := tools/setup.sh tools/locked.sh tools/uv.sh tools/pip_settings.sh
 $(API): $(LOCKS) requirements/dev.txt $(wildcard packages/*/pyproject.toml)
 	@PYTHON="$(PYTHON)" tools/setup.sh api
 
-$(GATEWAY): $(LOCKS) requirements/gateway.txt requirements/local-llm.txt \
-		packages/gateway/pyproject.toml | $(API)
+$(GATEWAY): $(LOCKS) requirements/gateway.txt packages/local/pyproject.toml | $(API)
 	@PYTHON="$(PYTHON)" tools/setup.sh gateway
-
-$(AUDIT): $(LOCKS) requirements/audit.txt | $(API)
-	@PYTHON="$(PYTHON)" tools/setup.sh audit
 
 $(CHECKOV): $(LOCKS) requirements/checkov.txt | $(API)
 	@PYTHON="$(PYTHON)" tools/setup.sh checkov
-
-$(FASTMCP): $(LOCKS) requirements/fastmcp.txt | $(API)
-	@PYTHON="$(PYTHON)" tools/setup.sh fastmcp
 
 # A copied folder brings environments along that would run the code of the original.
 ifneq ($(shell cat $(API) 2>/dev/null),$(CURDIR))
@@ -156,12 +155,6 @@ endif
 ifneq ($(shell cat $(GATEWAY) 2>/dev/null),$(CURDIR))
 $(GATEWAY): moved
 endif
-ifneq ($(shell cat $(AUDIT) 2>/dev/null),$(CURDIR))
-$(AUDIT): moved
-endif
 ifneq ($(shell cat $(CHECKOV) 2>/dev/null),$(CURDIR))
 $(CHECKOV): moved
-endif
-ifneq ($(shell cat $(FASTMCP) 2>/dev/null),$(CURDIR))
-$(FASTMCP): moved
 endif

@@ -18,10 +18,10 @@ from bench.fake_gateway import MODEL, words
 from bench.load import Ask, closed_loop
 from bench.process import Started, cores, start, stop
 from bench.targets import ANSWER_WORDS
-from gateway import run_folder
-from gateway.assembly import Assembly, assemble
-from gateway.environments import for_proxy
-from gateway.ports import free_port
+from local.run import run_folder
+from local.run.assembly import Assembly, assemble
+from local.run.environments import for_proxy
+from local.run.ports import free_port
 
 CONFIG = Path("charts/llm-access/gateway/config.yaml")
 PYTHON = Path(".venv-gateway/bin/python")

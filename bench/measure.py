@@ -14,7 +14,7 @@ import uvloop
 from bench.load import Ask, Window, closed_loop, one_after_another
 from bench.process import Started, cores, on_core, rss_mb, start, stop, wait_until_idle
 from bench.targets import ANSWER_WORDS, Target, direct, lane, snippet
-from gateway.ports import free_port
+from local.run.ports import free_port
 
 
 @dataclass(frozen=True)

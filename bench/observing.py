@@ -20,31 +20,32 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from api.__main__ import keep_garbage_collection_rare
-from api.attribution import ProjectId, Solution
-from api.call_metrics import CallMetrics
-from api.gateway import Gateway
-from api.genai_spans import GenAiSpans
-from api.langfuse_spans import LangfuseSpans
-from api.llm import Deltas, Llm
-from api.logs import configure_logs
+from api.gateway.attribution import Solution
+from api.gateway.peer import Gateway
+from api.gateway.wire_client import WireClient
+from api.langfuse.spans import LangfuseSpans
+from api.llm.client import Deltas, Llm
+from api.llm.observers import CallObserver, CallRecord
 from api.settings import Settings
-from api.span_export import SpanExport, ToSpans
-from api.watching import CallSeen, Watcher
-from api.wire import WireLane
+from api.telemetry.call_metrics import CallMetrics
+from api.telemetry.call_spans import GenAiSpans
 from bench.fake_gateway import MODEL
 from bench.process import cores, on_core, start, stop
 from bench.targets import ANSWER_WORDS
-from gateway.ports import free_port
+from chassis.logs import configure_logs
+from chassis.project_id import ProjectId
+from chassis.telemetry.export import SpanExport, ToSpans
+from local.run.ports import free_port
 
 ROUNDS, CALLS, STREAMS, CHUNKS = 150, 60, 1, 2000
 MOST = 1.10
 BARE = "bare"
 BENCH: Any = {"project_id": ProjectId("bench"), "solution": Solution("bench")}
 
-Turn = Callable[[Llm, Sequence[Watcher]], Awaitable[float]]
+Turn = Callable[[Llm, Sequence[CallObserver]], Awaitable[float]]
 
 
-def watchers() -> dict[str, Sequence[Watcher]]:
+def watchers() -> dict[str, Sequence[CallObserver]]:
     """Who watches, by the name in the table."""
     metrics = CallMetrics(CollectorRegistry(), [MODEL])
     langfuse = exported(LangfuseSpans(generations=False, content=True))
@@ -58,7 +59,7 @@ def watchers() -> dict[str, Sequence[Watcher]]:
     }
 
 
-def exported(to_spans: ToSpans[CallSeen]) -> SpanExport[CallSeen]:
+def exported(to_spans: ToSpans[CallRecord]) -> SpanExport[CallRecord]:
     """An export whose batches are made, and go nowhere."""
     return SpanExport("bench", to_spans, send_nowhere, Resource())
 
@@ -67,14 +68,14 @@ async def send_nowhere(batch: ExportTraceServiceRequest) -> None:
     batch.SerializeToString()
 
 
-async def sent(exports: Sequence[Watcher]) -> None:
+async def sent(exports: Sequence[CallObserver]) -> None:
     """What was queued is sent within the turn that queued it."""
     for export in exports:
         if isinstance(export, SpanExport):
             await export.flush()
 
 
-async def whole(llm: Llm, watching: Sequence[Watcher]) -> float:
+async def whole(llm: Llm, watching: Sequence[CallObserver]) -> float:
     """Microseconds of a call."""
     began = time.process_time()
     for _ in range(CALLS):
@@ -84,7 +85,7 @@ async def whole(llm: Llm, watching: Sequence[Watcher]) -> float:
     return (time.process_time() - began) / CALLS * 1e6
 
 
-async def streamed(llm: Llm, watching: Sequence[Watcher]) -> float:
+async def streamed(llm: Llm, watching: Sequence[CallObserver]) -> float:
     """Microseconds of a chunk."""
     began = time.process_time()
     for _ in range(STREAMS):
@@ -99,13 +100,13 @@ async def streamed(llm: Llm, watching: Sequence[Watcher]) -> float:
 
 @asynccontextmanager
 async def helpers(
-    port: int, watching: dict[str, Sequence[Watcher]]
+    port: int, watching: dict[str, Sequence[CallObserver]]
 ) -> AsyncGenerator[dict[str, Llm]]:
     url = f"http://127.0.0.1:{port}/v1"
     given: dict[str, Any] = {"llm_gateway_url": url, "llm_gateway_api_key": SecretStr("sk-bench")}
     settings = Settings(**given, llm_default_model=MODEL, auth_mode="disabled")
     async with Gateway(url, settings.gateway_key()) as gateway:
-        lane = WireLane(gateway)
+        lane = WireClient(gateway)
         yield {
             name: Llm(lane, settings, gateway.is_ready, those) for name, those in watching.items()
         }

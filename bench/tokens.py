@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from jwt.algorithms import RSAAlgorithm
 from starlette.datastructures import Headers
 
-from api.identity import OfRealm
-from api.realm_keys import RealmKeys
-from api.tokens import Tokens
+from chassis.identity.access_tokens import AccessTokens
+from chassis.identity.jwks import Jwks
+from chassis.identity.keycloak import KeycloakIdentity
 
 ISSUER, AUDIENCE = "https://keycloak.example/realms/craft", "llm-access-api"
 ROUNDS, CHECKS = 20, 500
@@ -80,8 +80,8 @@ async def measure() -> tuple[float, float]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/certs"
-        async with RealmKeys(url) as keys:
-            identity = OfRealm(Tokens(keys, ISSUER, AUDIENCE))
+        async with Jwks(url) as keys:
+            identity = KeycloakIdentity(AccessTokens(keys, ISSUER, AUDIENCE))
             headers = Headers({"authorization": f"Bearer {token()}"})
             bare, whole = [], []
             for _ in range(ROUNDS):

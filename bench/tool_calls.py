@@ -21,10 +21,9 @@ import yaml
 from bench.load import Ask, closed_loop, one_after_another
 from bench.process import Started, StartError, cores, on_core, start, stop
 from bench.report import markdown
-from gateway.ports import LOOPBACK, free_port
+from local.run.ports import LOOPBACK, free_port
 
 RUNS = Path(".run/bench-tools")
-FASTMCP = Path(".venv-fastmcp/bin/python")
 KEY = "a-key-of-the-bench"
 SAID = "a word of the bench"
 ROUNDS, SECONDS, CALLERS = 6, 2.0, 20
@@ -111,7 +110,7 @@ def started_all(running: list[Started]) -> list[Ask]:
         gateway,
         "up.echo",
     )
-    one("proxy", [str(FASTMCP), "bench/fastmcp_proxy.py", str(proxy), url], env, proxy, "echo")
+    one("proxy", [sys.executable, "bench/fastmcp_proxy.py", str(proxy), url], env, proxy, "echo")
     wait_until_offered(gateway)
     return asks
 

@@ -5,13 +5,12 @@ import secrets
 import sys
 from pathlib import Path
 
-from gateway import run_folder
-from gateway.ports import PortError, chosen_port, claim
-from gateway.process import ProcessError
-from gateway.supervision import Interrupted, Supervision
 from identity import announcement
 from identity.load import environment, exports, load
 from identity.peers import UnavailableError, start_keycloak, start_openfga
+from local.run import run_folder
+from local.run.ports import PortError, chosen_port, claim
+from local.run.supervision import Interrupted, ProcessError, Supervision
 
 FOLDER = Path(".run") / "identity"
 

@@ -1,5 +1,5 @@
 // Reads an authorisation model as people write it, and writes it as OpenFGA's API takes it.
-// tools/peers.sh builds it, with the transformer of OpenFGA itself.
+// tools/offline/peers.sh builds it, with the transformer of OpenFGA itself.
 package main
 
 import (

@@ -6,9 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from gateway.ports import LOOPBACK, free_port
-from gateway.supervision import Supervision
 from identity.keycloak import REALM, Keycloak
+from local.run.ports import LOOPBACK, free_port
+from local.run.supervision import Supervision
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 120
@@ -20,13 +20,13 @@ class UnavailableError(Exception):
 
 
 def fetched(peer: str) -> Path:
-    """Where `tools/peers.sh` has put it, now if it was not there.
+    """Where `tools/offline/peers.sh` has put it, now if it was not there.
 
     Raises:
         UnavailableError: it cannot be fetched or built.
     """
     done = subprocess.run(
-        [ROOT / "tools" / "peers.sh", peer], check=False, capture_output=True, text=True
+        [ROOT / "tools" / "offline" / "peers.sh", peer], check=False, capture_output=True, text=True
     )
     if done.returncode:
         raise UnavailableError(done.stderr.strip().rpartition("\n")[2])

@@ -18,8 +18,8 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.ports import LOOPBACK, free_port
-from gateway.supervision import Supervision
+from local.run.ports import LOOPBACK, free_port
+from local.run.supervision import Supervision
 from rendering import Manifest, output_of
 
 READY_SECONDS = 120

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from api.logs import configure_logs
+from chassis.logs import configure_logs
 from runtime_mcp.audit.events import NewEvent, Outcome
 from runtime_mcp.audit.log import AuditLog
 

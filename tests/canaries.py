@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 from aiohttp import web
 
-from gateway.ports import free_port
 from hearsay import keep
+from local.run.ports import free_port
 from running import ROOT, api_command, wait_until_ready
 
 PROVIDERS = {

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from composing import SERVICES, Service
-from gateway.ports import free_port
 from hearsay import keep
+from local.run.ports import free_port
 from running import GATEWAY_PYTHON, ROOT
 
 API_PYTHON = ROOT / ".venv/bin/python"

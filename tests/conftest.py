@@ -13,17 +13,17 @@ import pytest
 import yaml
 
 import hearsay
-from api.logs import configure_logs
-from api.redaction import redacting
 from api_process import RunningApi
 from api_server import GVISOR, Cluster, running_api_server
 from asking import PROJECT_KEYS, Caller
+from chassis.logs import configure_logs
+from chassis.redaction import redacting
 from chromium import Browser, running_chromium
-from gateway.ports import free_port
 from identity.keycloak import Keycloak
 from identity.openfga import Store
 from identity.peers import start_keycloak, start_openfga
 from identity_peers import PASSWORD, Asking, between, supervised
+from local.run.ports import free_port
 from make_run import Run, make_run
 from marked import seen_in
 from postgres_server import PostgresServer, running_postgres

@@ -1,4 +1,4 @@
-"""FastMCP's client, in an environment of its own: lists and calls what it is told on stdin as JSON.
+"""FastMCP's client, in a process of its own: lists and calls what it is told on stdin as JSON.
 
 In: `url`, `headers`, `mode` and `calls`, each a tool's name and arguments. Out: the `tools` and, of
 each call, the `text` of its result or the `error`.

@@ -16,8 +16,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from gateway.openai_wire import DONE, answer, chunk, last_chunks
-from gateway.ports import free_port
+from local.openai_wire import DONE, answer, chunk, last_chunks
+from local.run.ports import free_port
 from running import ROOT, api_command, listening
 
 OPERATIONS = [

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from api_process import RunningApi, running_api
-from gateway.supervision import Supervision
 from identity.keycloak import JOB, Keycloak
 from identity.load import environment
 from identity.openfga import Store
 from identity.peers import UnavailableError
+from local.run.supervision import Supervision
 from running import RunningGateway
 
 PASSWORD = secrets.token_urlsafe(12)

@@ -113,7 +113,7 @@ def contains(file: Path, text: bytes) -> bool:
 
 
 def buildah(*words: str | Path) -> str:
-    command = [ROOT / "tools" / "buildah.sh", *words]
+    command = [ROOT / "tools" / "offline" / "buildah.sh", *words]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.langfuse import app
-from gateway.langfuse.app import Keys
 from hearsay import heard
+from local.langfuse import app
+from local.langfuse.app import Keys
 from marked import marked
 from otlp import Span, spans, waited_for
 

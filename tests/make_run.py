@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.ports import free_port
 from hearsay import heard, keep
+from local.run.ports import free_port
 from marked import marked
 from running import what_was_left_in
 
@@ -33,8 +33,14 @@ class Run:
 
 
 def pasted(line: str) -> str:
-    """What a line says when a person pastes it into a shell."""
-    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
+    """What a line says when a person pastes it into a shell that has the gateway's key."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", line],
+        env=os.environ | {"LITELLM_MASTER_KEY": MASTER_KEY},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     heard("make run", done.stdout)
     return done.stdout
 
@@ -46,7 +52,7 @@ def make_run(folder: Path) -> Iterator[Run]:
     keys = {"LITELLM_MASTER_KEY": MASTER_KEY, "AZURE_API_KEY": PROVIDER_KEY}
     keys |= {"ANTHROPIC_API_KEY": PROVIDER_KEY, "GEMINI_API_KEY": "", "OPENAI_API_KEY": ""}
     with subprocess.Popen(
-        [GATEWAY_PYTHON, "-m", "gateway", "run", "--api-python", API_PYTHON],
+        [GATEWAY_PYTHON, "-m", "local", "run", "--api-python", API_PYTHON],
         cwd=folder,
         env=os.environ | ports | keys,
         stdout=subprocess.PIPE,
@@ -93,6 +99,6 @@ def processes_of(pattern: str) -> list[int]:
             command = (process / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
-        if re.search(pattern, command) and "gateway.leash" not in command:
+        if re.search(pattern, command) and "die_with_parent" not in command:
             found.append(int(process.name))
     return found

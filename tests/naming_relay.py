@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from running import listening
-from runtime_mcp.builtin_tools import HELLO
+from runtime_mcp.tools.builtin import HELLO
 
 HOP_BY_HOP = {"transfer-encoding", "content-length", "connection", "keep-alive", "date"}
 

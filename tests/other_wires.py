@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.openai_wire import send
+from local.openai_wire import send
 
 WORDS = ["Paris", "."]
 CUT = "cutclean"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from gateway.langfuse.app import PROTOBUF
-from gateway.langfuse.otlp import Span
-from gateway.langfuse.otlp import spans_of as spans
 from hearsay import heard
+from local.langfuse.app import PROTOBUF
+from local.langfuse.otlp import Span
+from local.langfuse.otlp import spans_of as spans
 
 __all__ = ["PROTOBUF", "Collector", "Span", "create_collector", "spans", "waited_for"]
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import asyncpg
 import pytest
 
-from gateway.ports import free_port
+from local.run.ports import free_port
 
 READY_SECONDS = 30
 ACCOUNT = "postgres"

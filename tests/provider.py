@@ -12,8 +12,8 @@ from typing import Any
 from aiohttp import web
 
 import other_wires
-from gateway.openai_wire import DONE, answer, chunk, hung_up, last_chunks, problem, send
 from hearsay import heard
+from local.openai_wire import DONE, answer, chunk, hung_up, last_chunks, problem, send
 
 WORDS = ["Paris", " is", " the", " capital", " of", " France", "."]
 

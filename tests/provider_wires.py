@@ -11,8 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway import openai_wire
-from gateway.openai_wire import PROMPT_TOKENS
+from local import openai_wire
+from local.openai_wire import PROMPT_TOKENS
 
 SYSTEM = "Answer in one word."
 PROMPT = "What is the capital of France?"

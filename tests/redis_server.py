@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ports import free_port
+from local.run.ports import free_port
 from marked import marked
 
 PASSWORD = marked("redis")

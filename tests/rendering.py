@@ -41,8 +41,8 @@ def examples_of(chart: Path) -> dict[str, Path]:
 
 
 def kubernetes_tools(which: str) -> Path:
-    """The folder that `tools/kubernetes.sh` prints; a test that cannot have it is skipped."""
-    command = [str(ROOT / "tools" / "kubernetes.sh"), which]
+    """The folder that `kubernetes.sh` prints; a test that cannot have it is skipped."""
+    command = [str(ROOT / "tools" / "offline" / "kubernetes.sh"), which]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         pytest.skip(done.stderr.strip().rpartition("\n")[2])

@@ -18,13 +18,13 @@ from aiohttp.typedefs import Handler
 from fastapi import APIRouter
 from pydantic import SecretStr
 
-from api.admission import Admission
-from api.connection import Connection
 from api.main import create_app
-from api.server import Server, listen
 from api.settings import Settings
-from gateway.ports import free_port
+from chassis.admission import Admission
+from chassis.server.connection import Connection
+from chassis.server.server import Server, listen
 from hearsay import Overheard, heard, keep
+from local.run.ports import free_port
 from marked import marked
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,7 +111,7 @@ async def running_gateway(
     port = port or free_port()
     files = [ROOT / "tests" / "overlay.yaml", *overlays]
     process = await asyncio.create_subprocess_exec(
-        *(str(GATEWAY_PYTHON), "-m", "gateway", "serve"),
+        *(str(GATEWAY_PYTHON), "-m", "local", "serve"),
         *("--port", str(port), *(word for file in files for word in ("--overlay", str(file)))),
         cwd=ROOT,
         env=os.environ

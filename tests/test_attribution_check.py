@@ -150,7 +150,7 @@ def test_a_request_to_the_address_of_a_completion(tmp_path: Path, code: str, add
         "def completion(m): ...\ncompletion(m)",
         "from litellm import token_counter as completion\ncompletion(m)",
         "def f(litellm):\n    litellm.completion(m)",
-        "from api.llm import Llm\nLlm(lane, settings).complete(p, project_id=i, solution=s)",
+        "from api.llm.client import Llm\nLlm(lane, settings).complete(p, project_id=i, solution=s)",
         "def f(llm):\n    llm.complete(p, project_id=i, solution=s)\n    llm.stream(p)",
         "from twilio.rest import Client\nClient().messages.create(body=b, model=m)",
         "def f(thread):\n    thread.messages.create(text=t)",
@@ -228,4 +228,4 @@ def test_nothing_here_goes_round_the_helper_but_the_two_lanes(tmp_path: Path) ->
     for path in allowed:
         shutil.copy(ROOT / path, tmp_path)
     lines = attribution(tmp_path, folder=tmp_path).stdout.splitlines()[:-1]
-    assert [line.partition(":")[0] for line in lines] == ["litellm_lane.py", "wire.py"]
+    assert [line.partition(":")[0] for line in lines] == ["client.py", "wire_client.py"]

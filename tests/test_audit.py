@@ -12,7 +12,7 @@ from aiohttp import web
 
 from running import ROOT, listening
 
-AUDIT = ROOT / ".venv-audit" / "bin" / "python"
+AUDIT = ROOT / ".venv" / "bin" / "python"
 FLAW = {
     "id": "GHSA-of-the-tests",
     "aliases": ["CVE-2026-0001"],

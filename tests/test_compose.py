@@ -48,7 +48,8 @@ def test_each_image_has_its_version_and_ours_has_that_of_its_package(service: Se
     assert re.search(r":(v?\d+\.\d+[\w.-]*|RELEASE\.[\dTZ-]+)$", image)
     if service.is_ours:
         package, version = image.removeprefix(f"{PROJECT['name']}-").split(":")
-        project = tomllib.loads((ROOT / f"packages/{package}/pyproject.toml").read_text())
+        folder = {"gateway": "local"}.get(package, package)
+        project = tomllib.loads((ROOT / f"packages/{folder}/pyproject.toml").read_text())
         assert version == project["project"]["version"]
         build = service.said.get("build", {"context": ".", "args": {"PACKAGE": package}})
         assert build == {"context": ".", "args": {"PACKAGE": package}}
@@ -56,12 +57,14 @@ def test_each_image_has_its_version_and_ours_has_that_of_its_package(service: Se
 
 
 def test_the_images_are_of_the_versions_that_the_tests_run_against() -> None:
-    scripts = (ROOT / "tools" / "peers.sh").read_text()
+    scripts = (ROOT / "tools" / "offline" / "peers.sh").read_text()
     for name, line in (("keycloak", "KEYCLOAK"), ("openfga", "OPENFGA")):
         version = re.search(rf"^{line}=(\S+)$", scripts, re.MULTILINE)
         assert version
         assert SERVICES[name].said["image"].rpartition(":")[2].lstrip("v") == version[1]
-    module = re.search(r"^VERSION=0\.(.*)$", (ROOT / "tools/promtool.sh").read_text(), re.MULTILINE)
+    module = re.search(
+        r"^VERSION=0\.(.*)$", (ROOT / "tools/offline/promtool.sh").read_text(), re.MULTILINE
+    )
     assert module
     major, minor, patch = re.fullmatch(r"(\d)(\d\d)\.(\d+)", module[1]).groups()  # type: ignore[union-attr]
     assert SERVICES["prometheus"].said["image"].endswith(f":v{major}.{int(minor)}.{patch}")

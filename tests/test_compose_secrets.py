@@ -10,11 +10,11 @@ import yaml
 
 from api.settings import Settings, load_settings
 from composing import FILES, SERVICES, Service
-from gateway.config import read, references
-from gateway.config_check import CONFIG
-from gateway.environments import POLICY, TRACES
+from local.config_check import CONFIG
+from local.run.config import read, references
+from local.run.environments import POLICY, TRACES
 from running import ROOT
-from runtime_mcp import allowlist
+from runtime_mcp.allowlist import allowlist
 from runtime_mcp.settings import Settings as ToolGatewaySettings
 
 each = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from sqlalchemy import select
 
+from chassis.identity.api_keys import parse_keys
 from compose_processes import Machine
 from composing import SERVICES
 from marked import marked
 from running import ROOT
-from runtime_mcp.agents import parse_keys
 from runtime_mcp.audit.database import engine_of
 from runtime_mcp.audit.tables import events
 

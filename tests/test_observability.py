@@ -10,8 +10,8 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from api.errors import AccessError
-from api.metrics import Metrics
+from api.telemetry.metrics import Metrics
+from chassis.errors import ServiceError
 from metering import exposed
 from policy.collectors import BudgetCollectors, CallCollectors
 from running import ROOT, settings_for
@@ -30,7 +30,7 @@ RULES = [
 DASHBOARD = json.loads(DASHBOARD_FILE.read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 OF_THE_SCRAPE = {"instance", "job"}
-CODES = {error.code: error for error in errors()} | {"internal_error": AccessError}
+CODES = {error.code: error for error in errors()} | {"internal_error": ServiceError}
 OF_TOOLS = "mcp_tool_calls_total"
 TOOL_GATEWAY = "\n".join(
     file.read_text() for file in (ROOT / "packages/runtime-mcp/src/runtime_mcp").rglob("*.py")
@@ -42,7 +42,7 @@ def known() -> dict[str, set[str]]:
     gateway = CollectorRegistry()
     CallCollectors(gateway)
     BudgetCollectors(gateway)
-    api = Metrics(settings_for("http://127.0.0.1:9/v1"), "1").registry
+    api = Metrics(settings_for("http://127.0.0.1:9/v1"), "1", "wire").registry
     tools = ToolMetrics("1").registry
     all_of_them = exposed(api) | exposed(gateway) | exposed(tools)
     found = {name: set(labels) for name, labels in all_of_them.items()}

@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from api.auth import PUBLIC, PUBLIC_FOLDER
-from api.errors import AccessError, GatewayError
-from api.metrics import Metrics
+from api.errors import GatewayError
+from api.main import PUBLIC
 from api.settings import Settings
+from api.telemetry.metrics import Metrics
+from chassis.errors import ServiceError
 from doctoring import report
-from gateway import announcement
-from gateway.assembly import FAULT_MODELS
-from gateway.config import Config, read, references
-from gateway.config_check import CONFIG
+from local.config_check import CONFIG
+from local.run import announcement
+from local.run.assembly import FAULT_MODELS
+from local.run.config import Config, read, references
 from metering import exposed
 from running import settings_for
 
@@ -57,11 +58,11 @@ def defaults() -> dict[str, str]:
     }
 
 
-def errors(kind: type[AccessError] = AccessError) -> Iterator[type[AccessError]]:
+def errors(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
     if kind is not GatewayError and "code" in vars(kind):
         yield kind
     for child in kind.__subclasses__():
-        if child.__module__.startswith("api."):
+        if child.__module__.startswith(("api.", "chassis.")):
             yield from errors(child)
 
 
@@ -83,12 +84,12 @@ def test_the_example_environment_has_every_variable_with_its_default() -> None:
 
 def test_the_list_of_what_is_reachable_without_a_token_is_what_the_code_lets_through() -> None:
     listed = {path.strip("`") for row in table("path without a token") for path in row.split(", ")}
-    assert listed == PUBLIC | {f"{PUBLIC_FOLDER}*"}
+    assert listed == {f"{path}*" if path.endswith("s/") else path for path in PUBLIC}
 
 
 def test_the_table_of_failures_is_the_tree_of_errors() -> None:
     rows = table("`code`")
-    tree = {error.code: error for error in errors()} | {"internal_error": AccessError}
+    tree = {error.code: error for error in errors()} | {"internal_error": ServiceError}
     assert rows.keys() == tree.keys()
     for code, (status, cause, done, operator) in rows.items():
         error = tree[code]
@@ -103,11 +104,17 @@ def test_the_table_of_failures_is_the_tree_of_errors() -> None:
             assert ("the fallbacks" in done) is error.falls_back, code
 
 
-def test_every_module_of_the_api_has_its_place_in_the_table_of_files() -> None:
-    listed = set(re.findall(r"`(\w+\.py)`", " ".join(table("file in `packages/api/src/api/`"))))
-    listed |= set(re.findall(r"`(\w+\.py)`", README))
-    modules = {path.name for path in (ROOT / "packages/api/src/api").glob("[!_]*.py")}
-    assert listed >= modules, modules - listed
+def test_the_tree_names_every_folder_and_module_of_the_services() -> None:
+    tree = README.partition("## Where things are")[2].partition("```")[2].partition("```")[0]
+    words = set(tree.split())
+    for package in ("chassis", "api"):
+        top = ROOT / "packages" / package / "src" / package
+        folders = {f"{path.parent.name}/" for path in top.glob("*/__init__.py")}
+        assert folders <= words, folders - words
+    listed = {word for word in words if word.endswith("/") and word.count("/") == 1}
+    folders = {f"{path.name}/" for path in ROOT.glob("packages/*/src/*/*") if path.is_dir()}
+    others = {f"{path.name}/" for path in ROOT.glob("*") if path.is_dir()}
+    assert listed <= folders | others | {"hooks/", "rules/", "ledgers/", "checks/"}
 
 
 def test_the_table_of_fault_models_is_what_the_local_gateway_has() -> None:
@@ -152,16 +159,22 @@ def test_the_table_of_metrics_is_what_the_service_exposes() -> None:
     assert {
         name: re.findall(r"`(\w+)`", re.sub(r":.*", "", labels))
         for name, (_, labels) in rows.items()
-    } == exposed(Metrics(settings, "1").registry)
+    } == exposed(Metrics(settings, "1", "wire").registry)
 
 
 def test_the_first_curl_lines_are_those_that_the_runner_prints() -> None:
     said = announcement.everything(
-        "http://127.0.0.1:8000", "http://127.0.0.1:1", "http://127.0.0.1:8004"
+        "http://127.0.0.1:8000",
+        "http://127.0.0.1:1",
+        "http://127.0.0.1:8004",
+        "http://127.0.0.1:4000/v1",
+        "$LITELLM_MASTER_KEY",
     )
-    *of_the_api, of_the_tool_gateway = re.findall(r"^curl .*$", said, re.MULTILINE)
+    *of_the_api, of_the_gateway, of_the_tool_gateway = re.findall(r"^curl .*$", said, re.MULTILINE)
     to_try, _, _ = README.partition("## Break it")
     assert re.findall(r"^curl .*$", to_try, re.MULTILINE) == of_the_api
+    _, _, gateway = README.partition("\n## The gateway\n")
+    assert re.findall(r"^curl .*$", gateway, re.MULTILINE)[0] == of_the_gateway
     _, _, tools = README.partition("\n## The tool gateway\n")
     assert re.findall(r"^curl .*$", tools, re.MULTILINE)[0] == of_the_tool_gateway
 
@@ -172,7 +185,7 @@ def test_each_promise_of_the_gateway_has_what_holds_it_and_a_test() -> None:
         assert (ROOT / "tests/gateway" / test.strip("`")).is_file(), promise
         for name in re.findall(r"`([\w/]+\.(?:py|yaml))`", holder):
             assert list(ROOT.glob(f"charts/*/gateway/{name}")) or list(
-                ROOT.glob(f"packages/*/src/*/{name}")
+                ROOT.glob(f"packages/*/src/**/{name}")
             ), promise
     config = next(ROOT.glob("charts/*/gateway/config.yaml")).read_text()
     holders = " ".join(holder for holder, _ in rows.values())

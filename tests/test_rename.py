@@ -20,8 +20,8 @@ FAST_TESTS = [
     "tests/api/unit/test_errors.py",
     "tests/api/unit/test_settings.py",
     "tests/api/unit/test_tokens.py",
-    "tests/gateway/test_config.py",
-    "tests/gateway/test_ports.py",
+    "tests/local/test_config.py",
+    "tests/local/test_ports.py",
     "tests/test_observability.py",
     "tests/test_readme.py",
 ]

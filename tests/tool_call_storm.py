@@ -15,7 +15,7 @@ from pathlib import Path
 
 import aiohttp
 
-from gateway.ports import free_port
+from local.run.ports import free_port
 from postgres_server import PostgresServer
 from records import emptied, found_in, rows_of, without_an_end
 from running import ROOT

@@ -18,7 +18,7 @@ from mcp.server.lowlevel.server import Server
 from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, TextContent, Tool
 from pydantic import SecretStr
 
-from api.server import listen
+from chassis.server.server import listen
 from marked import marked
 from runtime_mcp.main import create_app
 from runtime_mcp.settings import Settings

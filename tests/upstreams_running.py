@@ -13,7 +13,7 @@ from mcp_types import CallToolRequestParams, CallToolResult, TextContent
 
 from runtime_mcp.upstreams.config import UpstreamsConfig, parse
 from runtime_mcp.upstreams.followed import UpstreamState
-from runtime_mcp.upstreams.on_behalf import OnBehalf
+from runtime_mcp.upstreams.tool_request import ToolRequest
 from runtime_mcp.upstreams.upstreams import Upstreams
 
 TESTS = Path(__file__).resolve().parent
@@ -31,11 +31,11 @@ def config_of(environment: Mapping[str, str] = PATHS, **servers: Any) -> Upstrea
 
 @asynccontextmanager
 async def following(
-    environment: Mapping[str, str] = PATHS, look: float = 30.0, **servers: Any
+    environment: Mapping[str, str] = PATHS, refresh: float = 30.0, **servers: Any
 ) -> AsyncIterator[Upstreams]:
     """Upstreams of which all are up."""
     config = config_of(environment, **servers)
-    async with Upstreams(config, environment, look=look) as upstreams:
+    async with Upstreams(config, environment, refresh=refresh) as upstreams:
         await until(lambda: all(each.up for each in upstreams.states()))
         yield upstreams
 
@@ -47,7 +47,7 @@ async def until(holds: Callable[[], object], seconds: float = 20) -> None:
 
 
 def state_of(upstreams: Upstreams, name: str) -> UpstreamState:
-    return next(each for each in upstreams.states() if each.name == name)
+    return next(each for each in upstreams.states() if each.server == name)
 
 
 async def called(
@@ -59,7 +59,7 @@ async def called(
     offered = upstreams.get(tool)
     assert offered is not None, (tool, upstreams.states())
     params = CallToolRequestParams(name=tool, arguments=arguments)
-    result = await offered.server.call(offered.own_name, params, headers or {}, OnBehalf())
+    result = await offered.server.call(offered.own_name, ToolRequest(params, headers or {}))
     assert isinstance(result, CallToolResult)
     return result
 

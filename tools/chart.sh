@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools=$(tools/kubernetes.sh helm)
+tools=$(tools/offline/kubernetes.sh helm)
 namespace=em-$(basename "$(dirname charts/*/gateway)")
 made=dist/charts
 export HELM_CACHE_HOME=$made/helm HELM_CONFIG_HOME=$made/helm HELM_DATA_HOME=$made/helm

@@ -3,10 +3,10 @@
 # buildah where there is no engine (ENGINE=docker|buildah decides). Whatever pip is configured with on
 # this machine is the build's to use, as a secret that is in no layer. Prints each tag and its size.
 # TAG= is another tag than the version; BASE= is what the images stand on; EXTRAS=litellm brings the
-# API's second lane; FRESH=1 uses nothing of a former build and leaves nothing for the next one.
+# API's litellm client; FRESH=1 uses nothing of a former build and leaves nothing for the next one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-source tools/building.sh
+source tools/offline/building.sh
 source tools/pip_settings.sh
 
 LABEL=org.opencontainers.image
@@ -37,7 +37,9 @@ revision() {
 # The commit's date, so that the same commit makes the same image.
 created() { TZ=UTC0 git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null || true; }
 
-version() { sed -n 's/^version = "\(.*\)"$/\1/p' "packages/$1/pyproject.toml"; }
+folder() { if [ "$1" = gateway ]; then echo packages/local; else echo "packages/$1"; fi; }
+
+version() { sed -n 's/^version = "\(.*\)"$/\1/p' "$(folder "$1")/pyproject.toml"; }
 
 built() {
   local tag=$solution-$1:${TAG:-$(version "$1")}
@@ -63,17 +65,17 @@ size_in_docker() { command docker image ls --format '{{.Size}}' "$1"; }
 buildah() {
   local layers=true
   if [ -n "${FRESH:-}" ]; then layers=false; fi
-  tools/buildah.sh bud --isolation chroot --format docker --layers=$layers "$@" .
+  tools/offline/buildah.sh bud --isolation chroot --format docker --layers=$layers "$@" .
 }
-size_in_buildah() { tools/buildah.sh images --format '{{.Size}}' "$1"; }
+size_in_buildah() { tools/offline/buildah.sh images --format '{{.Size}}' "$1"; }
 
 ENGINE=${ENGINE:-$(command docker info >/dev/null 2>&1 && echo docker || echo buildah)}
 if [ $# = 0 ]; then set -- api gateway runtime-mcp; fi
 for package in "$@"; do
-  [ -d "packages/$package" ] || { say "say which: api, gateway, runtime-mcp"; exit 2; }
+  [ -d "$(folder "$package")" ] || { say "say which: api, gateway, runtime-mcp"; exit 2; }
 done
 
 open_cache "$IMAGES" image
 write_secrets
-if [ "$ENGINE" = buildah ]; then BASE=${BASE:-$(tools/image_base.sh)}; fi
+if [ "$ENGINE" = buildah ]; then BASE=${BASE:-$(tools/offline/image_base.sh)}; fi
 for package in "$@"; do built "$package"; done

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
-from gateway.environments import OFFLINE_LITELLM
+from local.run.environments import OFFLINE_LITELLM
 
 (SCHEMA,) = Path(__file__).resolve().parents[1].glob("charts/*/gateway/config.schema.json")
 OURS = {"projects", "budgets", "attribution", "include"}

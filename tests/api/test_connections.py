@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from api.connection import Connection
+from chassis.server.connection import Connection
 from conftest import RunningProvider
 from raw import DEMO, JSON, PROMPT, Line, get, post
 from running import Service, serving_alone, settings_for

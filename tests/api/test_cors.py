@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.cors import EXPOSED, TAKEN
+from chassis.http.cors import EXPOSED, TAKEN
 from conftest import RunningProvider
 from running import serving, settings_for
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.litellm_lane import load_litellm
+from api.litellm_client.client import load_litellm
 from reading import read_stream, text_of
 from running import Service, serving_alone, settings_for
 from wire_faults import Act, FaultServer, Pause, Step, fault_server

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from conftest import RunningProvider
-from gateway.ports import free_port
+from local.run.ports import free_port
 from reading import read_stream
 from running import (
     RunningGateway,

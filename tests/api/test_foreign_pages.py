@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from api.addresses import is_loopback
-from api.foreign_pages import name_in
+from chassis.addresses import is_loopback
+from chassis.http.same_site import name_in
 from conftest import RunningProvider
 from running import Service, asking_for_tokens, serving, settings_for
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.openai_wire import answer, chunk, last_chunks
+from local.openai_wire import answer, chunk, last_chunks
 from marked import marked
 from running import Service, answering_completions, serving_alone, settings_for
 

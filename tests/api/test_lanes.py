@@ -10,17 +10,19 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from api.attribution import Attribution, ProjectId, Solution
 from api.errors import UpstreamFailed
-from api.gateway import Gateway, loop_time
-from api.gateway_key import GatewayKey
-from api.lane import Call, Ending, Lane, Read, TokenUsage
-from api.litellm_answers import next_of, raw_response, reads_of_chunks
-from api.litellm_lane import LiteLlmLane
-from api.local_models import LocalModels
-from api.stream_reads import reads_of_bytes
-from api.wire import WireLane
-from api.wiring import lane_of
+from api.gateway.attribution import Attribution, Solution
+from api.gateway.chat_client import ChatClient, ChatRead, ChatRequest, Ending, TokenUsage
+from api.gateway.key import GatewayKey
+from api.gateway.peer import Gateway
+from api.gateway.stream_reader import reads_of_bytes
+from api.gateway.wire_client import WireClient
+from api.litellm_client.answers import next_of, raw_response, reads_of_chunks
+from api.litellm_client.client import LitellmClient
+from api.litellm_client.local_models import LocalModels
+from api.litellm_client.opened import opened
+from chassis.http.client_body import loop_time
+from chassis.project_id import ProjectId
 from conftest import RunningProvider
 from provider import WORDS
 from reading import read_stream, text_of
@@ -29,12 +31,12 @@ from running import MASTER_KEY, answering_completions, listening, serving, setti
 LOCAL = "ollama/llama3.1"
 
 
-def call_to(alias: str, prompt: str = "lanes") -> Call:
-    return Call(
+def call_to(alias: str, prompt: str = "lanes") -> ChatRequest:
+    return ChatRequest(
         alias=alias,
         messages=[{"role": "user", "content": prompt}],
+        options={},
         max_tokens=50,
-        temperature=None,
         attribution=Attribution(ProjectId("demo"), Solution("desk"), "ab" * 16),
         traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01",
         deadline=loop_time() + 20,
@@ -49,7 +51,7 @@ class Heard:
     ending: Ending
 
 
-async def heard(reads: AsyncGenerator[Read]) -> Heard:
+async def heard(reads: AsyncGenerator[ChatRead]) -> Heard:
     """Reads a stream to its end, after checks that every lane's stream has to pass."""
     async with aclosing(reads):
         all_reads = [read async for read in reads]
@@ -59,7 +61,7 @@ async def heard(reads: AsyncGenerator[Read]) -> Heard:
     return Heard([text for read in all_reads for text in read.texts], last.ending)
 
 
-async def wrapper_of(lane: LiteLlmLane, call: Call) -> Any:
+async def wrapper_of(lane: LitellmClient, call: ChatRequest) -> Any:
     return await lane._ask(call, stream=True, stream_options={"include_usage": True})
 
 
@@ -67,7 +69,7 @@ async def wrapper_of(lane: LiteLlmLane, call: Call) -> Any:
 async def test_the_fast_way_is_there_in_the_pinned_litellm_and_says_what_the_slow_one_does(
     provider: RunningProvider, model: str
 ) -> None:
-    lane = LiteLlmLane(20, provider.url, GatewayKey(MASTER_KEY))
+    lane = LitellmClient(20, provider.url, GatewayKey(MASTER_KEY))
     async with aclosing(await wrapper_of(lane, call_to(model))) as wrapper:
         raw = raw_response(wrapper)
         assert raw is not None, "litellm has changed: the lane would fall back to the slow way"
@@ -76,7 +78,7 @@ async def test_the_fast_way_is_there_in_the_pinned_litellm_and_says_what_the_slo
     async with aclosing(await wrapper_of(lane, call_to(model))) as wrapper:
         slow = await heard(reads_of_chunks(wrapper, loop_time() + 20))
     async with Gateway(provider.url, GatewayKey(MASTER_KEY)) as gateway:
-        wire = await heard(WireLane(gateway).stream(call_to(model)))
+        wire = await heard(WireClient(gateway).stream(call_to(model)))
     assert fast == wire
     assert slow.ending == fast.ending
     assert "".join(slow.pieces) == "".join(fast.pieces)
@@ -84,7 +86,7 @@ async def test_the_fast_way_is_there_in_the_pinned_litellm_and_says_what_the_slo
 
 
 async def test_the_fast_way_is_the_one_that_is_taken(provider: RunningProvider) -> None:
-    lane = LiteLlmLane(20, provider.url, GatewayKey(MASTER_KEY))
+    lane = LitellmClient(20, provider.url, GatewayKey(MASTER_KEY))
     with pytest.raises(UpstreamFailed, match="finish_reason"):
         await heard(lane.stream(call_to("cutclean")))
 
@@ -92,17 +94,18 @@ async def test_the_fast_way_is_the_one_that_is_taken(provider: RunningProvider) 
 @pytest.fixture(params=["wire", "litellm", "wire with local models", "litellm with local models"])
 async def every_lane(
     request: pytest.FixtureRequest, provider: RunningProvider
-) -> AsyncIterator[Lane]:
+) -> AsyncIterator[ChatClient]:
     """Each lane that the composition root can make."""
     client, _, more = str(request.param).partition(" ")
     settings = settings_for(provider.url, llm_client=client, llm_allow_local_models=bool(more))
     async with Gateway(provider.url, GatewayKey(MASTER_KEY)) as gateway:
-        lane = lane_of(settings, gateway)
+        wire = WireClient(gateway)
+        lane = opened(settings, 20, gateway, wire) if settings.needs_litellm else wire
         await lane.warm_up()
         yield lane
 
 
-async def test_every_lane_answers_whole_and_streamed_alike(every_lane: Lane) -> None:
+async def test_every_lane_answers_whole_and_streamed_alike(every_lane: ChatClient) -> None:
     reply = await every_lane.complete(call_to("ok"))
     streamed = await heard(every_lane.stream(call_to("ok")))
     assert reply.text == "".join(streamed.pieces) == "".join(WORDS)
@@ -112,7 +115,7 @@ async def test_every_lane_answers_whole_and_streamed_alike(every_lane: Lane) -> 
 
 
 async def test_a_lanes_stream_that_is_closed_closes_the_gateway_call(
-    every_lane: Lane, provider: RunningProvider, request: pytest.FixtureRequest
+    every_lane: ChatClient, provider: RunningProvider, request: pytest.FixtureRequest
 ) -> None:
     prompt = f"close, {request.node.name}"
     async with aclosing(every_lane.stream(call_to("drip", prompt))) as reads:
@@ -150,8 +153,8 @@ async def test_both_lanes_make_the_same_of_a_usage_that_is_not_whole(usage: Any)
     body = {"id": "1", "object": "chat.completion", "created": 1, "model": "ok", "usage": usage}
     answer = body | {"choices": [choice | {"finish_reason": "stop"}]}
     async with gateway_that_answers(answer) as gateway:
-        wire = await WireLane(gateway).complete(call_to("ok"))
-        litellm = await LiteLlmLane(20, gateway.url, gateway.key).complete(call_to("ok"))
+        wire = await WireClient(gateway).complete(call_to("ok"))
+        litellm = await LitellmClient(20, gateway.url, gateway.key).complete(call_to("ok"))
     assert litellm.ending.usage == wire.ending.usage
 
 
@@ -258,9 +261,9 @@ async def test_a_local_model_that_is_not_there_is_a_failure_with_a_name(
 
 
 def test_all_lanes_are_lanes_to_the_type_checker(provider: RunningProvider) -> None:
-    through_litellm: Lane = LiteLlmLane(20, provider.url, GatewayKey(MASTER_KEY))
-    lanes: list[Lane] = [through_litellm, LocalModels(through_litellm, 20)]
-    wire: type[Lane] = WireLane
+    through_litellm: ChatClient = LitellmClient(20, provider.url, GatewayKey(MASTER_KEY))
+    lanes: list[ChatClient] = [through_litellm, LocalModels(through_litellm, 20)]
+    wire: type[ChatClient] = WireClient
     for lane in (*lanes, wire):
         for name in ("complete", "stream", "warm_up"):
             assert callable(getattr(lane, name))

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from api.redaction import MASK
+from chassis.redaction import MASK
 
 SECRET = 'hunter"2\\of the/tests'
 PROCESS = """
 import asyncio, logging, sys, threading, warnings
-from api.logs import configure_logs
-from api.redaction import keep_out, redact_output
+from chassis.logs import configure_logs
+from chassis.redaction import keep_out, redact_output
 
 secret = sys.stdin.read()
 redact_output()
@@ -67,7 +67,7 @@ async def test_a_process_says_no_secret_on_any_way_out(way: str) -> None:
 
 async def test_what_litellm_says_is_there_once_and_in_the_logs_form() -> None:
     said = await said_by("""
-from api.litellm_lane import load_litellm
+from api.litellm_client.client import load_litellm
 load_litellm()
 logging.getLogger("LiteLLM").warning("tried with %s", secret)
 """)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fuzzing import when_live
-from gateway.ports import free_port
+from local.run.ports import free_port
 from raw import exchange, get
 from running import ROOT, api_command
 

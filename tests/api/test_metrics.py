@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 from fastapi import APIRouter
 
-from api.call_metrics import MOST_PROJECTS
+from api.telemetry.call_metrics import MOST_PROJECTS
 from conftest import RunningProvider
-from gateway.openai_wire import answer
 from guarded import guarded
+from local.openai_wire import answer
 from metering import Scraper
 from running import Service, answering_completions, serving_alone, settings_for
 

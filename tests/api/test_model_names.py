@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway.openai_wire import answer
+from local.openai_wire import answer
 from running import MASTER_KEY, Service, listening, serving_alone, settings_for
 
 FOREIGN = [

@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 
 from conftest import RunningProvider
-from gateway.openai_wire import answer as completed
-from gateway.ports import free_port
+from local.openai_wire import answer as completed
+from local.run.ports import free_port
 from provider import Provider, create_app
 from running import Service, serving_alone, settings_for
 

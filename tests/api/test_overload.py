@@ -8,9 +8,9 @@ import time
 import pytest
 from aiohttp import web
 
-from api.server import listen
+from chassis.server.server import listen
 from conftest import RunningProvider
-from gateway.openai_wire import chunk, last_chunks
+from local.openai_wire import chunk, last_chunks
 from provider import WORDS
 from reading import read_stream, text_of
 from running import Service, answering_completions, listening, serving_alone, settings_for

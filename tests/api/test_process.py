@@ -140,14 +140,14 @@ async def test_auth_that_is_off_is_said_aloud_at_every_log_level(tmp_path: Path)
 async def test_the_wire_lane_is_composed_without_importing_litellm() -> None:
     program = """
 import asyncio, sys
-from api.admission import Admission
+from chassis.admission import Admission
 from api.main import create_app
 from api.settings import load_settings
 
 async def start():
     app = create_app(load_settings(), Admission(1))
     async with app.router.lifespan_context(app) as state:
-        await state["parts"].warm_up
+        await state["app"].warm_up
 
 asyncio.run(start())
 print(*sorted({"litellm", "openai", "httpx", "tiktoken"} & set(sys.modules)))

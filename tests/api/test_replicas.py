@@ -15,15 +15,15 @@ from aiohttp.typedefs import Handler
 from pydantic import SecretStr
 from redis.asyncio import Redis as Client
 
-from api.attribution import ProjectId
 from api.call_key import call_key
-from api.events import EventEncoder
-from api.identity import ANYBODY
-from api.llm import Deltas
-from api.redis_answers import Record
+from api.llm.client import Deltas
+from api.redis_state.answers import Record
 from api.schemas import CompletionRequest
+from api.sse_events import EventEncoder
+from chassis.identity.callers import ANONYMOUS
+from chassis.project_id import ProjectId
 from conftest import RunningProvider
-from gateway.openai_wire import chunk, last_chunks
+from local.openai_wire import chunk, last_chunks
 from reading import Event, events_of, read_stream, text_of
 from redis_server import NO_REDIS, Redis, running_redis
 from running import Service, answering_completions, serving_alone, settings_for
@@ -247,7 +247,7 @@ async def left_in_redis(
 ) -> None:
     """What a replica that is gone has left there of a stream; of None, one event was lost."""
     body = CompletionRequest.model_validate(query)
-    key = call_key("stream", ProjectId("demo"), ANYBODY, body, None)
+    key = call_key("stream", ProjectId("demo"), ANONYMOUS, body, None)
     encoder = EventEncoder()
     async with Client.from_url(redis.url) as client:
         await client.zadd(f"llm:streams:{key.digest}", {f"run {key.body}": time.time() + 60})
@@ -275,7 +275,7 @@ async def test_what_redis_knows_of_a_stream_is_forgotten_after_it(
     provider: RunningProvider, tmp_path: Path
 ) -> None:
     body = CompletionRequest.model_validate({"prompt": "forgotten"})
-    key = call_key("stream", ProjectId("demo"), ANYBODY, body, None)
+    key = call_key("stream", ProjectId("demo"), ANONYMOUS, body, None)
     index = f"llm:streams:{key.digest}"
     async with two_replicas(tmp_path, provider.url) as both:
         async with Client.from_url(both.redis.url) as redis:
@@ -342,7 +342,7 @@ async def test_a_lease_that_runs_out_lets_another_replica_make_the_call(
     provider: RunningProvider, tmp_path: Path
 ) -> None:
     body = CompletionRequest.model_validate({"prompt": "a lease runs out"})
-    key = call_key("complete", ProjectId("demo"), ANYBODY, body, "crashed")
+    key = call_key("complete", ProjectId("demo"), ANONYMOUS, body, "crashed")
     async with two_replicas(tmp_path, provider.url) as both:
         async with Client.from_url(both.redis.url) as redis:
             record = msgspec.msgpack.encode(Record(key.body, "the-run-of-a-dead-replica"))
@@ -373,7 +373,7 @@ async def test_a_failure_does_not_take_the_lease_of_another_replica(
 ) -> None:
     body = {"prompt": "not its lease", "model": "silent-30"}
     given = CompletionRequest.model_validate(body)
-    key = call_key("complete", ProjectId("demo"), ANYBODY, given, "taken")
+    key = call_key("complete", ProjectId("demo"), ANONYMOUS, given, "taken")
     name = f"llm:answer:{key.digest}"
     async with two_replicas(tmp_path, provider.url, llm_timeout_seconds=1) as both:
         first = asyncio.create_task(ask(both.first, "taken", **body))

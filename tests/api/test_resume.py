@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from conftest import RunningProvider
-from gateway.openai_wire import chunk, last_chunks
+from local.openai_wire import chunk, last_chunks
 from reading import Event, events_of, read_stream, text_of
 from running import RunningGateway, Service, answering_completions, serving_alone, settings_for
 

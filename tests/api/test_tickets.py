@@ -8,9 +8,15 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis as Client
 
-from api.errors import Overloaded
-from api.identity import ANYBODY, CallerId
-from api.tickets import BYTES_OF_A_CALLER, KEPT_BYTES, LIFETIME_SECONDS, Grant, TicketsInMemory
+from api.tickets.tickets import (
+    BYTES_OF_A_CALLER,
+    KEPT_BYTES,
+    LIFETIME_SECONDS,
+    Grant,
+    TicketsInMemory,
+)
+from chassis.errors import Overloaded
+from chassis.identity.callers import ANONYMOUS, Caller
 from guarded import ADA, VERA, Guarded, guarded
 from reading import Event, events_of, read_stream, text_of
 from redis_server import NO_REDIS, running_redis
@@ -208,7 +214,7 @@ async def test_with_auth_disabled_there_are_tickets_too() -> None:
             await read_stream(response)
 
 
-def grant(body: str = "{}", caller: CallerId = ANYBODY) -> Grant:
+def grant(body: str = "{}", caller: Caller = ANONYMOUS) -> Grant:
     return Grant(caller, "demo", body, None, None)
 
 
@@ -223,7 +229,7 @@ async def test_a_ticket_is_over_when_its_time_is() -> None:
 async def test_what_is_kept_for_tickets_is_bounded_and_never_another_callers_loss() -> None:
     tickets = TicketsInMemory(lifetime=0.5)
     first = await tickets.issue(grant())
-    large = [grant("x" * (KEPT_BYTES // 5), CallerId(f"user-{n}", "acme")) for n in range(5)]
+    large = [grant("x" * (KEPT_BYTES // 5), Caller(f"user-{n}", "acme")) for n in range(5)]
     for one in large[:4]:
         assert await tickets.issue(one)
     with pytest.raises(Overloaded):

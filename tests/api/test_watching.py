@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from api.attribution import ProjectId, Solution
-from api.errors import AccessError
-from api.gateway import Gateway
-from api.gateway_key import GatewayKey
-from api.llm import Deltas, Llm
-from api.watching import CallSeen
-from api.wire import WireLane
+from api.gateway.attribution import Solution
+from api.gateway.key import GatewayKey
+from api.gateway.peer import Gateway
+from api.gateway.wire_client import WireClient
+from api.llm.client import Deltas, Llm
+from api.llm.observers import CallRecord
+from chassis.errors import ServiceError
+from chassis.project_id import ProjectId
 from conftest import RunningProvider
 from running import settings_for
 
@@ -26,9 +27,9 @@ class Watching:
     def __init__(self, *, fails: bool = False, wants_text: bool = False) -> None:
         self.wants_text = wants_text
         self.fails = fails
-        self.over: list[CallSeen] = []
+        self.over: list[CallRecord] = []
 
-    def ended(self, call: CallSeen) -> None:
+    def ended(self, call: CallRecord) -> None:
         self.over.append(call)
         if self.fails:
             raise ZeroDivisionError
@@ -38,7 +39,7 @@ class Watching:
 async def watched_by(url: str, *watchers: Watching, **changes: Any) -> AsyncIterator[Llm]:
     settings = settings_for(url, **changes)
     async with Gateway(settings.llm_gateway_url, GatewayKey("key")) as gateway:
-        yield Llm(WireLane(gateway), settings, gateway.is_ready, watchers)
+        yield Llm(WireClient(gateway), settings, gateway.is_ready, watchers)
 
 
 async def test_a_whole_answer_is_seen_with_its_attempts_and_its_ending(
@@ -48,15 +49,15 @@ async def test_a_whole_answer_is_seen_with_its_attempts_and_its_ending(
     async with watched_by(provider.url, watching) as llm:
         answer = await llm.complete("Hello", project_id=DEMO, solution=TESTS)
     (call,) = watching.over
-    assert (call.outcome, call.status, call.streams) == ("complete", 200, False)
-    assert call.question.attribution.project_id == DEMO
+    assert (call.outcome, call.status, call.call.streams) == ("complete", 200, False)
+    assert call.call.attribution.project_id == DEMO
     assert call.ending is not None
     assert answer.usage is not None
     assert call.ending.usage is not None
     assert call.ending.usage.total_tokens == answer.usage.total_tokens
     (attempt,) = call.attempts
     assert (attempt.model, attempt.outcome, attempt.status) == ("ok", "ok", 200)
-    assert attempt.call is not None
+    assert attempt.request is not None
     assert 0 <= attempt.began <= attempt.ended <= call.seconds
     assert attempt.text == []
 
@@ -72,7 +73,7 @@ async def test_a_stream_is_over_at_its_end_and_not_at_its_beginning(
                 texts += event.texts
                 assert watching.over == []
     (call,) = watching.over
-    assert (call.outcome, call.streams) == ("complete", True)
+    assert (call.outcome, call.call.streams) == ("complete", True)
     assert call.first_text is not None
     assert 0 < call.first_text < call.seconds
     assert "".join(call.attempts[0].text) == "".join(texts)
@@ -100,7 +101,7 @@ async def test_each_attempt_is_seen_the_failed_ones_and_the_fallback(
 async def test_a_failed_call_is_seen_with_its_code_and_reason(provider: RunningProvider) -> None:
     watching = Watching()
     async with watched_by(provider.url, watching, llm_default_model="status-400") as llm:
-        with pytest.raises(AccessError) as raised:
+        with pytest.raises(ServiceError) as raised:
             await llm.complete("Hello", project_id=DEMO, solution=TESTS)
     (call,) = watching.over
     assert (call.outcome, call.status) == (raised.value.code, raised.value.status)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from api.litellm_lane import load_litellm
-from gateway.ports import free_port
+from api.litellm_client.client import load_litellm
+from local.run.ports import free_port
 from reading import read_stream, text_of
 from running import Service, serving, serving_alone, settings_for
 from wire_breaks import HTTP, NETWORK

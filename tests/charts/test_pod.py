@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from api.server import GRACE_SECONDS, LAST_WORDS_SECONDS
 from api.settings import Settings
-from gateway.environments import OFFLINE_LITELLM
+from chassis.server.server import GRACE_SECONDS, LAST_WORDS_SECONDS
 from kubelet import pod
+from local.run.environments import OFFLINE_LITELLM
 from rendering import FETCHED_WITHIN_SECONDS, SOLUTION, Helm, called, examples_of, only
 from running import ROOT
 

@@ -9,8 +9,8 @@ import yaml
 
 from kubelet import files_of, pod
 from rendering import FETCHED_WITHIN_SECONDS, TOOL_GATEWAY, Helm, examples_of
-from runtime_mcp import allowlist
-from runtime_mcp.allowlist import Allowlist, Entry, Grant
+from runtime_mcp.allowlist import allowlist
+from runtime_mcp.allowlist.allowlist import Allowlist, Entry, Grant
 from runtime_mcp.settings import Settings
 from runtime_mcp.upstreams import config
 from runtime_mcp.upstreams.config import HttpServerConfig, StdioServerConfig, UpstreamsConfig

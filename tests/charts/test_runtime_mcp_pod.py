@@ -14,9 +14,9 @@ import httpx2
 import pytest
 import yaml
 
-from gateway.ports import free_port
 from hearsay import heard
 from kubelet import files_of, mount, pod
+from local.run.ports import free_port
 from marked import marked
 from rendering import FETCHED_WITHIN_SECONDS, TOOL_GATEWAY, Helm, Manifest, examples_of
 from running import wait_until_ready

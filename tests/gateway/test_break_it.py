@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from gateway.ports import free_port
+from local.run.ports import free_port
 from make_run import MASTER_KEY, ROOT, Run, pasted
 from running import Service, serving_alone, settings_for
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from checking import ENTRY, in_config, in_params, mistakes
-from gateway.config_check import CONFIG
-from gateway.ports import free_port
+from local.config_check import CONFIG
+from local.run.ports import free_port
 from make_run import GATEWAY_PYTHON, ROOT, processes_with
 from policy.checks.check import refuse_mistakes
 
@@ -116,7 +116,7 @@ def test_a_key_from_an_anchor_that_is_given_anew_is_given_once(tmp_path: Path) -
 
 def gateway(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [GATEWAY_PYTHON, "-m", "gateway", *arguments],
+        [GATEWAY_PYTHON, "-m", "local", *arguments],
         cwd=folder,
         env=os.environ | {"GATEWAY_PORT": str(free_port()), "PORT": str(free_port())},
         capture_output=True,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from checking import ENFORCED, ENTRY, in_config, mistakes, with_overlay
-from gateway.config_check import CONFIG
+from local.config_check import CONFIG
 from policy.checks.check import refuse_mistakes
 from policy.refusal import PolicyError
 

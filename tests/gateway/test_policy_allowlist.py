@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from api.errors import ModelNotAllowed
-from api.gateway_answers import error_of_body
+from api.gateway.error_table import error_of_body
 from asking import PROJECT_KEYS, Caller, Said
 
 NARROW = PROJECT_KEYS["narrow"]

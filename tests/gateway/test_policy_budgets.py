@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from api.errors import BudgetExhausted
-from api.gateway_answers import error_of_body
+from api.gateway.error_table import error_of_body
 from asking import Caller, Said
 from conftest import RunningProvider
 from policy.ledgers.spend_file import WRITES_EVERY

@@ -8,7 +8,7 @@ import asyncio
 import pytest
 
 from api.errors import RateLimited
-from api.gateway_answers import error_of_body
+from api.gateway.error_table import error_of_body
 from asking import Caller, Said
 from conftest import RunningProvider
 

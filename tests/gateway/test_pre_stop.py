@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gateway.ports import free_port
+from local.run.ports import free_port
 from rendering import SOLUTION
 
 SCRIPT = SOLUTION / "gateway" / "pre_stop.py"

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from conftest import RunningProvider
-from gateway.ports import free_port
+from local.run.ports import free_port
 from make_run import processes_of
 from running import ROOT, Service, running_gateway, serving_alone, settings_for
 
@@ -113,8 +113,8 @@ def test_nothing_of_ours_asks_the_gateway_for_the_health_of_its_models() -> None
         "fault_models.py",
         "health.py",
         "langfuse.py",
+        "processes.py",
         "open_routes.py",
-        "parts.py",
         "tool_calls.py",
         "tool_server.py",
     }

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from conftest import RunningProvider
-from gateway.config import Config, read
-from gateway.config_check import CONFIG
+from local.config_check import CONFIG
+from local.run.config import Config, read
 from marked import marked
 from provider_wires import (
     MAX_TOKENS,

@@ -12,8 +12,8 @@ import pytest
 import langfuse_stand_in
 from canaries import FAULTS, PROVIDERS, canary, create_echo, overlay, pieces, talkative_api
 from conftest import RunningProvider
-from gateway.langfuse.app import Keys
 from langfuse_stand_in import PUBLIC_KEY, Langfuse
+from local.langfuse.app import Keys
 from otlp import Collector, create_collector
 from running import ATTRIBUTED, RunningGateway, listening, running_gateway
 

@@ -17,12 +17,12 @@ import aiohttp
 from aiohttp import web
 
 from asking import Caller, Said
-from gateway.config import read, references
-from gateway.config_check import CONFIG
-from gateway.environments import OFFLINE_LITELLM
-from gateway.openai_wire import answer, problem
-from gateway.ports import free_port
 from hearsay import heard
+from local.config_check import CONFIG
+from local.openai_wire import answer, problem
+from local.run.config import read, references
+from local.run.environments import OFFLINE_LITELLM
+from local.run.ports import free_port
 from marked import marked
 from running import GATEWAY_PYTHON, MASTER_KEY, listening, wait_until_ready
 

@@ -27,7 +27,9 @@ VARIABLES = {"$__rate_interval": "1m", "$__range": "3h", "$project": ".*", "$mod
 
 @pytest.fixture(scope="session")
 def promtool() -> str:
-    done = subprocess.run([ROOT / "tools/promtool.sh"], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [ROOT / "tools/offline/promtool.sh"], check=False, capture_output=True, text=True
+    )
     if done.returncode:
         pytest.skip(done.stderr.strip().rpartition("\n")[2])
     return done.stdout.strip()

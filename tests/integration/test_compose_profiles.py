@@ -11,11 +11,11 @@ import pytest
 
 from compose_processes import Machine
 from composing import MAIN, SERVICES, Mount
-from gateway.ports import free_port
-from gateway.supervision import Supervision
 from identity.keycloak import Keycloak
 from identity.peers import UnavailableError, fetched
 from identity_peers import PASSWORD, supervised
+from local.run.ports import free_port
+from local.run.supervision import Supervision
 from running import MASTER_KEY, RunningGateway
 
 PROFILES = sorted({profile for service in SERVICES.values() for profile in service.profiles})

@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 
 from api_process import RunningApi, running_api
-from gateway.ports import free_port
 from hearsay import heard
 from image_processes import (
     PATH,
@@ -21,6 +20,7 @@ from image_processes import (
     status,
 )
 from images import Image, built
+from local.run.ports import free_port
 from running import MASTER_KEY, NOBODY, RunningGateway, wait_until_ready
 
 pytestmark = pytest.mark.timeout(600)

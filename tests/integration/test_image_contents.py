@@ -37,7 +37,8 @@ def image(package: str) -> Iterator[Image]:
 
 
 def project(package: str) -> dict[str, str]:
-    text = (ROOT / "packages" / package / "pyproject.toml").read_text()
+    folder = {"gateway": "local"}.get(package, package)
+    text = (ROOT / "packages" / folder / "pyproject.toml").read_text()
     found: dict[str, str] = tomllib.loads(text)["project"]
     return found
 
@@ -143,3 +144,15 @@ def test_the_image_of_the_api_has_no_litellm_and_no_variable_of_a_provider(trial
     assert list(trial.image.root.glob(f"{LIBRARIES}/fastapi"))
     assert not list(trial.image.root.glob(f"{LIBRARIES}/*litellm*"))
     assert not [name for name in trial.image.environment if name.startswith(PROVIDERS)]
+
+
+def test_an_image_of_the_api_may_have_the_litellm_client_as_it_is_locked() -> None:
+    locked = (ROOT / "requirements" / "dev.txt").read_text()
+    with built("api", EXTRAS="litellm", TAG=f"trial-{secrets.token_hex(4)}") as image:
+        loaded = "from api.litellm_client.client import load_litellm; load_litellm()"
+        image.succeed("python", "-c", loaded)
+        version = "from importlib.metadata import version; print(version('litellm'))"
+        assert f"\nlitellm=={image.succeed('python', '-c', version).strip()} " in locked
+        bill = json.loads((image.root / "usr/share/sbom/api.json").read_text())
+        assert "litellm" in {part["name"] for part in bill["components"]}
+    buildah("rmi", image.tag)

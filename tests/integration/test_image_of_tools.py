@@ -14,7 +14,6 @@ import aiohttp
 import pytest
 
 from api_process import running_api
-from gateway.ports import free_port
 from hearsay import heard
 from image_processes import (
     PATH,
@@ -25,6 +24,7 @@ from image_processes import (
     status,
 )
 from images import Image, built
+from local.run.ports import free_port
 from marked import marked
 from running import RunningGateway, wait_until_ready
 

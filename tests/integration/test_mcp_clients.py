@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ from running import ROOT
 from runtime_mcp.main import create_app
 from tool_gateway import ADA, served, settings_in, text_of, until_up, written
 
-FASTMCP = ROOT / ".venv-fastmcp" / "bin" / "python"
 HEADERS = {"Authorization": f"Bearer {ADA}", "X-Project-ID": "demo"}
 ECHO, HELLO, DENIED = "everything.echo", "hello_world", "everything.get-env"
 CALLS: list[tuple[str, dict[str, Any]]] = [(ECHO, {"message": "hi"}), (HELLO, {}), (DENIED, {})]
@@ -77,7 +77,7 @@ async def python_sdk(here: Here, era: str) -> Heard:
 
 async def fastmcp(here: Here, era: str) -> Heard:
     process = await asyncio.create_subprocess_exec(
-        FASTMCP,
+        sys.executable,
         ROOT / "tests" / "fastmcp_client.py",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

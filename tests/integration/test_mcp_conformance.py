@@ -14,8 +14,8 @@ import pytest
 from conformance_upstream import ConformanceUpstream
 from mcp_peers import Conformance, Peers, mcp_peers
 from naming_relay import relayed
-from runtime_mcp.builtin_tools import HELLO
 from runtime_mcp.main import create_app
+from runtime_mcp.tools.builtin import HELLO
 from tool_gateway import served, settings_in, until_up, written
 
 OLD, NEW = "2025-11-25", "2026-07-28"

@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from api_server import Cluster, pod_of
+from chassis.identity.api_keys import ApiKey, parse_keys
 from rendering import SOLUTION, TOOL_GATEWAY, Helm, examples_of, only
 from running import ROOT
-from runtime_mcp.agents import AgentKey, parse_keys
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -206,7 +206,7 @@ def test_an_agents_key_is_rotated_in_the_secret_beside_the_others(
     done = pasted(cluster, tool_gateway, tmp_path, fetched + 'printf "%s" "$key" > key')
     assert done.returncode == 0, done.stderr
     file = tmp_path / "agent-keys.yaml"
-    assert parse_keys(file.read_text()).agents == [AgentKey.model_validate(old)]
+    assert parse_keys(file.read_text()).agents == [ApiKey.model_validate(old)]
     new = {"name": "ada", "organisation": "acme"} | yaml.safe_load(done.stdout)
     assert new["sha256"] == hashlib.sha256((tmp_path / "key").read_bytes()).hexdigest()
     file.write_text(yaml.safe_dump({"agents": [old, new]}))

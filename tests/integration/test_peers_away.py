@@ -16,11 +16,11 @@ import pytest
 from aiohttp import web
 
 from conftest import RunningProvider
-from gateway.ports import free_port
 from identity.keycloak import Keycloak
 from identity.openfga import Store
 from identity.peers import start_openfga
 from identity_peers import Asking, between, parts_of, supervised
+from local.run.ports import free_port
 from running import RunningGateway
 
 

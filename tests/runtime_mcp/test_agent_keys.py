@@ -12,8 +12,8 @@ import pytest
 import yaml
 from mcp.shared.exceptions import MCPError
 
+from chassis.identity.api_keys import parse_keys
 from marked import marked
-from runtime_mcp.agents import parse_keys
 from tool_gateway import ADA, EVE, Gateway, agent, running_tool_gateway
 
 TAKEN_WITHIN_SECONDS = 2

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from runtime_mcp.agents import Agent
-from runtime_mcp.allowlist import Entry, parse
-from runtime_mcp.decision import decide
+from runtime_mcp.agents.agent import Agent
+from runtime_mcp.allowlist.allowlist import Entry, parse
+from runtime_mcp.allowlist.decision import decide
 
 LONG = 1_000_000
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

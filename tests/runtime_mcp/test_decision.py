@@ -3,9 +3,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime_mcp.agents import Agent
-from runtime_mcp.allowlist import parse
-from runtime_mcp.decision import decide
+from runtime_mcp.agents.agent import Agent
+from runtime_mcp.allowlist.allowlist import parse
+from runtime_mcp.allowlist.decision import decide
 
 LIST = parse("""
 agents:
@@ -52,7 +52,7 @@ def test_no_change_of_a_listed_name_is_ever_allowed(at: int, cut: int, put: str)
      "agents: [{name: a, tools: [{tool: a.b, arguments: {$ref: 'http://x/y'}}]}]"],
 )  # fmt: skip
 def test_a_document_with_a_mistake_is_refused(text: str) -> None:
-    with pytest.raises((ValueError, yaml.YAMLError)):
+    with pytest.raises(ValueError, match="line"):
         parse(text)
 
 

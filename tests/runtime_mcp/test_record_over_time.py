@@ -16,10 +16,9 @@ from audit_writer import event
 from postgres_server import PostgresServer
 from records import change, emptied, engine_for, found_in, rows_of, without_an_end
 from runtime_mcp.audit.chain import START, link
-from runtime_mcp.audit.events import AuditUnavailable, Outcome
+from runtime_mcp.audit.events import AuditUnavailable, Outcome, record_row
 from runtime_mcp.audit.log import AuditLog
 from runtime_mcp.audit.retention import remove
-from runtime_mcp.audit.rows import record_row
 from runtime_mcp.audit.tables import events, metadata, writers
 from runtime_mcp.audit.writer import Writer
 

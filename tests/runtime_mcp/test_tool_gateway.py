@@ -21,7 +21,7 @@ from runtime_mcp.audit.verify import findings
 from runtime_mcp.main import create_app
 from runtime_mcp.upstreams.config import HttpServerConfig, parse
 from runtime_mcp.upstreams.errors import UpstreamDown
-from runtime_mcp.upstreams.http_server import HttpServer
+from runtime_mcp.upstreams.http.server import HttpServer
 from runtime_mcp.upstreams.secrets import Secrets
 from runtime_mcp.upstreams.upstreams import Upstreams
 from tool_gateway import (
@@ -323,7 +323,7 @@ async def test_a_tool_that_changed_is_not_offered_any_more() -> None:
     upstream = Upstream()
     async with served(upstream.app()) as behind:
         config = parse(f"servers: {{files: {{url: '{behind}/mcp'}}}}", {})
-        async with Upstreams(config, {}, look=0.05) as upstreams, asyncio.timeout(20):
+        async with Upstreams(config, {}, refresh=0.05) as upstreams, asyncio.timeout(20):
             while upstreams.get("files.echo") is None:
                 await asyncio.sleep(0.02)
             upstream.description = "Says what it was told, and sends it to somebody else"

@@ -18,7 +18,7 @@ from marked import marked
 from runtime_mcp.main import create_app
 from runtime_mcp.upstreams.config import parse
 from runtime_mcp.upstreams.errors import UpstreamDown
-from runtime_mcp.upstreams.on_behalf import OnBehalf
+from runtime_mcp.upstreams.tool_request import ToolRequest
 from runtime_mcp.upstreams.upstreams import Upstreams
 from tool_gateway import Gateway, Upstream, agent, served, settings_in, text_of, until_up
 from upstreams_running import (
@@ -79,7 +79,7 @@ def test_what_makes_no_sense_is_said_in_a_line_that_names_the_place(
     ],
 )
 def test_a_key_that_stands_twice_is_refused(text: str) -> None:
-    with pytest.raises(yaml.YAMLError, match="duplicate key"):
+    with pytest.raises(ValueError, match="duplicate key"):
         parse(text, {})
 
 
@@ -138,22 +138,22 @@ async def test_calls_under_way_end_as_they_began_when_their_server_is_removed_or
         before = await told(upstreams, "other.pid")
         upstreams.take(config_of(other=over_stdio(timeout_seconds=29)))
         assert upstreams.get("gone.echo") is None
-        assert [each.name for each in upstreams.states()] == ["other"]
+        assert [each.server for each in upstreams.states()] == ["other"]
         await until(lambda: state_of(upstreams, "other").up)
         assert await told(upstreams, "other.pid") != before
         # What was decided on before the change is called yet.
         params = CallToolRequestParams(name="gone.echo", arguments={"text": "late"})
-        await removed.server.call("echo", params, {}, OnBehalf())
+        await removed.server.call("echo", ToolRequest(params, {}))
         await asyncio.sleep(7)
         assert not hanging.done()
         with pytest.raises(UpstreamDown):
-            await removed.server.call("echo", params, {}, OnBehalf())
+            await removed.server.call("echo", ToolRequest(params, {}))
         # Nothing is under way in it any more, and so it ends.
         hanging.cancel()
         await asyncio.wait({hanging})
         await asyncio.sleep(1)
         with pytest.raises(UpstreamDown):
-            await replaced.server.call("echo", params, {}, OnBehalf())
+            await replaced.server.call("echo", ToolRequest(params, {}))
 
 
 async def test_a_server_that_stays_as_it_is_is_not_touched_by_a_change() -> None:
@@ -161,7 +161,7 @@ async def test_a_server_that_stays_as_it_is_is_not_touched_by_a_change() -> None
         before = await told(upstreams, "stays.pid")
         pins = {"echo": "0" * 64}
         upstreams.take(config_of(first=AT, stays=over_stdio(pins=pins)))
-        assert [each.name for each in upstreams.states()] == ["first", "stays"]
+        assert [each.server for each in upstreams.states()] == ["first", "stays"]
         assert await told(upstreams, "stays.pid") == before
 
 

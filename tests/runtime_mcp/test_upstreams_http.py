@@ -15,7 +15,6 @@ from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
 
 from marked import marked
 from running import listening
-from runtime_mcp.upstreams.connections import Connections, Guarded, is_refused
 from runtime_mcp.upstreams.errors import (
     UpstreamDown,
     UpstreamError,
@@ -23,7 +22,8 @@ from runtime_mcp.upstreams.errors import (
     UpstreamRefused,
 )
 from runtime_mcp.upstreams.followed import Followed
-from runtime_mcp.upstreams.pins import Pins
+from runtime_mcp.upstreams.http.connections import Connections, Guarded, is_refused
+from runtime_mcp.upstreams.offering import Pins
 from runtime_mcp.upstreams.server import Server as OneServer
 from runtime_mcp.upstreams.upstreams import Upstreams
 from tool_gateway import Upstream, served
@@ -213,7 +213,7 @@ async def test_a_server_that_says_too_much_of_its_tools_is_down() -> None:
 async def test_a_call_that_did_not_reach_the_server_is_a_reason_to_look_at_it_at_once() -> None:
     upstream = Upstream()
     async with served(upstream.app()) as url:
-        context = following(look=3600, files={"url": f"{url}/mcp"})
+        context = following(refresh=3600, files={"url": f"{url}/mcp"})
         upstreams = await context.__aenter__()
     try:
         with pytest.raises(UpstreamDown):
@@ -255,7 +255,7 @@ async def test_whatever_a_server_answers_it_is_asked_again(body: str) -> None:
         config = config_of(
             {}, odd={"url": f"{broken}/mcp", "timeout_seconds": 1}, good={"url": f"{good}/mcp"}
         )
-        async with Upstreams(config, {}, look=1) as upstreams:
+        async with Upstreams(config, {}, refresh=1) as upstreams:
             await until(lambda: asked > 0)
             before = asked
             await until(lambda: asked >= before + 4 and state_of(upstreams, "good").up)
@@ -345,7 +345,7 @@ async def test_a_tool_that_nobody_expected_harms_no_other_server(tool: dict[str,
     app.router.add_post("/mcp", partial(answer_as, [tool]))
     async with listening(app) as odd, served(upstream.app()) as good:
         config = config_of({}, odd={"url": f"{odd}/mcp"}, good={"url": f"{good}/mcp"})
-        async with Upstreams(config, {}, look=0.5) as upstreams:
+        async with Upstreams(config, {}, refresh=0.5) as upstreams:
             await until(lambda: state_of(upstreams, "odd").reason != "not asked yet")
             await until(lambda: state_of(upstreams, "good").up)
             assert await told(upstreams, "good.echo", text="well") == "well"

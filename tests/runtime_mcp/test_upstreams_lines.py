@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from runtime_mcp.upstreams.lines import Line, Lines
+from runtime_mcp.upstreams.stdio.lines import Line, Lines
 
 
 def cut(text: bytes, most: int, seed: int) -> list[Line]:

@@ -19,7 +19,7 @@ import yaml
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from gateway.ports import free_port
+from local.run.ports import free_port
 from marked import marked
 from tool_gateway import Upstream, served, text_of, until_up
 from upstreams_running import PATHS, over_stdio
@@ -125,10 +125,10 @@ async def test_no_process_outlives_the_gateway(tmp_path: Path, sign: signal.Sign
     ("text", "line"),
     [
         ("servers: {a: {command: x, env: {K: '${GONE}'}}}", "servers.a.env.K: the variable GONE"),
-        ("servers: {a: {url: nowhere}}", "servers.a.url: Input should be a valid URL"),
+        ("servers: {a: {url: nowhere}}", "line 1: servers.a.url: Input should be a val"),
         ("servers: {a: [}", "is no YAML: "),
         ("servers: {}\nservers: {}", "is no YAML: duplicate key"),
-        ("7", "the file: Input should be"),
+        ("7", "line 1: the document: Input should be"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_a_line_and_exit_code_2(

@@ -21,7 +21,7 @@ from runtime_mcp.upstreams.errors import (
     UpstreamTimeout,
     UpstreamTooLarge,
 )
-from runtime_mcp.upstreams.on_behalf import OnBehalf
+from runtime_mcp.upstreams.tool_request import ToolRequest
 from runtime_mcp.upstreams.upstreams import Upstreams
 from upstreams_running import PATHS, called, config_of, following, over_stdio, state_of, told, until
 
@@ -121,7 +121,7 @@ async def test_a_process_that_cannot_be_started_is_down_and_says_why() -> None:
         },
         unkeyed=over_stdio(env={"KEY": "${file:/no/such/secret}"}),
     )
-    async with Upstreams(config, environment, look=1) as upstreams:
+    async with Upstreams(config, environment, refresh=1) as upstreams:
         wanted = {
             "nowhere": "nowhere: cannot be started (No such file or directory)",
             "ends": "ends: its process ended, exit code 5",
@@ -129,7 +129,7 @@ async def test_a_process_that_cannot_be_started_is_down_and_says_why() -> None:
             "unkeyed": "unkeyed: env.KEY: the file /no/such/secret cannot be read "
             "(No such file or directory)",
         }
-        await until(lambda: {each.name: each.reason for each in upstreams.states()} == wanted)
+        await until(lambda: {each.server: each.reason for each in upstreams.states()} == wanted)
 
 
 async def test_a_call_that_took_too_long_is_cancelled_in_the_server_too(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ async def test_what_is_no_message_harms_nobody(shared: Upstreams) -> None:
 
 async def test_a_server_that_is_busy_is_not_taken_for_a_broken_one() -> None:
     old = over_stdio("old_stdio_upstream.py", timeout_seconds=3)
-    async with following(look=0.3, old=old) as upstreams:
+    async with following(refresh=0.3, old=old) as upstreams:
         assert await told(upstreams, "old.sleep", seconds=2.5) == "sleep"
         assert state_of(upstreams, "old").up
 
@@ -252,10 +252,10 @@ async def test_a_process_that_is_stuck_is_replaced_however_many_go_on_calling_it
             if offered is not None:
                 with suppress(UpstreamError):
                     params = CallToolRequestParams(name="sleep", arguments={"seconds": 0})
-                    await offered.server.call("sleep", params, {}, OnBehalf())
+                    await offered.server.call("sleep", ToolRequest(params, {}))
             await asyncio.sleep(0.05)
 
-    async with following(look=0.5, old=old) as upstreams:
+    async with following(refresh=0.5, old=old) as upstreams:
         callers = [asyncio.create_task(go_on(upstreams)) for _ in range(5)]
         with pytest.raises(UpstreamTimeout):
             await told(upstreams, "old.sleep", seconds=1000)

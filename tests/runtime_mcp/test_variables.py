@@ -45,7 +45,10 @@ def test_the_readme_has_every_variable_and_no_other() -> None:
         (FILES, "KEYCLOAK_ISSUER_URL: required with AUTH_MODE=keycloak, and not set"),
         (FILES | {"AUTH_MODE": "keys"}, "AGENT_KEYS_FILE: required with AUTH_MODE=keys"),
         (KEYS | {"AGENT_KEYS_FILE": "/nowhere"}, "AGENT_KEYS_FILE: cannot be read"),
-        (KEYS | {"AGENT_KEYS_FILE": NO_KEYS}, "AGENT_KEYS_FILE: agents.0.organisation: Field req"),
+        (
+            KEYS | {"AGENT_KEYS_FILE": NO_KEYS},
+            "AGENT_KEYS_FILE: line 13: agents.0.organisation: Fie",
+        ),
         (FILES | {"AUTH_MODE": "disabled", "HOST": "0.0.0.0"}, "HOST: AUTH_MODE=disabled makes"),
         (FILES | {"ALLOWLIST_FILE": "/nowhere"}, "ALLOWLIST_FILE: cannot be read"),
         (FILES | {"AUTH_MODE": "disabled", "PORT": "none"}, "PORT: "),

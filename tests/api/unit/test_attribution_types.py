@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from api.attribution import Attribution, ProjectId, SafeName, Solution
-from api.llm import Llm
-from api.wire import WireLane
+from api.gateway.attribution import Attribution, Solution
+from api.gateway.wire_client import WireClient
+from api.llm.client import Llm
+from chassis.project_id import ProjectId, SafeName
 from running import ROOT, settings_for
 
 UUID = "7e8dcc46-6b53-4a5c-93a8-6a8a1f0cbb5c"
@@ -94,7 +95,7 @@ def test_an_attribution_cannot_be_changed_after_it_was_made() -> None:
 )
 def test_a_call_that_names_no_project_or_no_solution_is_a_type_error(given: Any) -> None:
     no_gateway: Any = None
-    llm: Any = Llm(WireLane(no_gateway), settings_for("http://127.0.0.1:9/v1"), no_gateway)
+    llm: Any = Llm(WireClient(no_gateway), settings_for("http://127.0.0.1:9/v1"), no_gateway)
     for method in (llm.complete, llm.stream):
         with pytest.raises(TypeError, match="required keyword-only argument"):
             method("hi", **given)
@@ -107,7 +108,7 @@ async def test_a_careless_name_that_the_types_did_not_stop_is_stopped_before_the
     given: Any,
 ) -> None:
     no_gateway: Any = None
-    llm: Any = Llm(WireLane(no_gateway), settings_for("http://127.0.0.1:9/v1"), no_gateway)
+    llm: Any = Llm(WireClient(no_gateway), settings_for("http://127.0.0.1:9/v1"), no_gateway)
     names = {"project_id": "demo", "solution": "desk"} | given
     with pytest.raises(ValueError, match="must be 1 to 128 letters"):
         await llm.complete("hi", **names)
@@ -116,9 +117,9 @@ async def test_a_careless_name_that_the_types_did_not_stop_is_stopped_before_the
 
 
 SNIPPET = """
-from api.attribution import ProjectId, Solution
-from api.llm import Llm
-
+from api.gateway.attribution import Solution
+from api.llm.client import Llm
+from chassis.project_id import ProjectId
 async def call(llm: Llm) -> None:
     await llm.complete("hi", project_id=ProjectId("demo"), solution=Solution("desk"))
     await llm.complete("hi")

@@ -2,13 +2,6 @@
 
 import pytest
 
-from api.breakers import (
-    FAILURES_IN_A_ROW,
-    GATEWAY_OPEN_SECONDS,
-    MAX_MODELS,
-    MODEL_OPEN_SECONDS,
-    Breakers,
-)
 from api.errors import (
     BudgetExhausted,
     GatewayError,
@@ -20,7 +13,15 @@ from api.errors import (
     RateLimited,
     UpstreamFailed,
 )
-from api.retry_budget import ALWAYS, RetryBudget
+from api.llm.overload import (
+    ALWAYS,
+    FAILURES_IN_A_ROW,
+    GATEWAY_OPEN_SECONDS,
+    MAX_MODELS,
+    MODEL_OPEN_SECONDS,
+    Breakers,
+    RetryBudget,
+)
 
 OF_THE_MODEL = pytest.mark.parametrize("kind", [UpstreamFailed, GatewayTimeout])
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from api.chat_format import BOOKED_HEADER, COST_HEADER, StreamDecoder, decode_reply
 from api.errors import (
     BudgetExhausted,
     GatewayError,
@@ -13,7 +12,8 @@ from api.errors import (
     RateLimited,
     UpstreamFailed,
 )
-from api.lane import Ending, Read, TokenUsage
+from api.gateway.chat_client import ChatRead, Ending, TokenUsage
+from api.gateway.chat_format import BOOKED_HEADER, COST_HEADER, StreamDecoder, decode_reply
 
 USAGE = {
     "prompt_tokens": 11,
@@ -168,18 +168,18 @@ def test_usage_is_what_was_counted_or_nothing_but_never_made_up(
 
 def test_a_stream_is_a_role_then_deltas_then_how_it_finished_then_usage() -> None:
     decoder = StreamDecoder({BOOKED_HEADER: "demo"})
-    assert decoder.feed(ROLE) == Read([]), "no text, but the gateway answers"
-    assert decoder.feed(delta(content="Par")) == Read(["Par"])
-    assert decoder.feed(delta(content="is") + delta(content=".")) == Read(["is", "."])
-    assert decoder.feed(STOP) == Read([])
-    assert decoder.feed(event(choices=[], usage=USAGE)) == Read([])
-    assert decoder.feed(DONE) == Read([], Ending("stop", TOKENS, None, "demo"))
+    assert decoder.feed(ROLE) == ChatRead([]), "no text, but the gateway answers"
+    assert decoder.feed(delta(content="Par")) == ChatRead(["Par"])
+    assert decoder.feed(delta(content="is") + delta(content=".")) == ChatRead(["is", "."])
+    assert decoder.feed(STOP) == ChatRead([])
+    assert decoder.feed(event(choices=[], usage=USAGE)) == ChatRead([])
+    assert decoder.feed(DONE) == ChatRead([], Ending("stop", TOKENS, None, "demo"))
 
 
 def test_a_whole_stream_in_one_read_is_one_read() -> None:
     decoder = StreamDecoder({})
     stream = ROLE + delta(content="Par") + delta("stop", content="is") + DONE
-    assert decoder.feed(stream) == Read(["Par", "is"], Ending("stop", None, None))
+    assert decoder.feed(stream) == ChatRead(["Par", "is"], Ending("stop", None, None))
 
 
 def test_half_an_event_is_no_read() -> None:
@@ -187,7 +187,7 @@ def test_half_an_event_is_no_read() -> None:
     half = delta(content="Paris")
     assert decoder.feed(half[:20]) is None
     assert decoder.feed(b"") is None
-    assert decoder.feed(half[20:]) == Read(["Paris"])
+    assert decoder.feed(half[20:]) == ChatRead(["Paris"])
 
 
 def test_a_character_cut_in_two_by_the_network_is_whole_in_the_text() -> None:
@@ -214,12 +214,12 @@ def test_the_usage_of_a_stream_comes_with_choices_or_without(counted: bytes) -> 
 
 @pytest.mark.parametrize("content", [None, ""])
 def test_a_delta_without_text_is_not_a_text(content: str | None) -> None:
-    assert StreamDecoder({}).feed(delta(content=content)) == Read([])
+    assert StreamDecoder({}).feed(delta(content=content)) == ChatRead([])
 
 
 def test_what_comes_after_done_is_not_read() -> None:
     decoder = StreamDecoder({})
-    assert decoder.feed(STOP + DONE + b"data: {\n\n") == Read([], Ending("stop", None, None))
+    assert decoder.feed(STOP + DONE + b"data: {\n\n") == ChatRead([], Ending("stop", None, None))
 
 
 def test_a_stream_that_closes_without_done_has_ended_if_it_said_how() -> None:

@@ -7,16 +7,11 @@ from http import HTTPStatus
 
 import pytest
 
-from api.errors import (
-    AccessError,
-    BudgetExhausted,
-    GatewayError,
-    GatewayUnavailable,
-    RateLimited,
-)
-from api.problems import problem, problem_response
+from api.errors import BudgetExhausted, GatewayError, GatewayUnavailable, RateLimited
 from api.schemas import Problem
-from api.tracing import Trace
+from chassis.errors import ServiceError
+from chassis.problems import problem, problem_response
+from chassis.trace_context import Trace
 
 CONTRACT = {
     "unauthenticated": 401,
@@ -56,14 +51,14 @@ INTERNALS = re.compile(
 )
 
 
-def tree(kind: type[AccessError]) -> Iterator[type[AccessError]]:
+def tree(kind: type[ServiceError]) -> Iterator[type[ServiceError]]:
     for subclass in kind.__subclasses__():
-        if subclass.__module__.startswith("api."):
+        if subclass.__module__.startswith(("api.", "chassis.")):
             yield subclass
             yield from tree(subclass)
 
 
-CONCRETE = [kind for kind in tree(AccessError) if kind is not GatewayError]
+CONCRETE = [kind for kind in tree(ServiceError) if kind is not GatewayError]
 EACH = pytest.mark.parametrize("kind", CONCRETE)
 
 
@@ -86,7 +81,7 @@ def test_what_is_tried_next_is_what_the_contract_says() -> None:
 
 
 @EACH
-def test_a_class_says_its_status_its_code_and_its_sentence(kind: type[AccessError]) -> None:
+def test_a_class_says_its_status_its_code_and_its_sentence(kind: type[ServiceError]) -> None:
     assert HTTPStatus(kind.status) >= 400
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", kind.code)
     assert re.fullmatch(r"[A-Z][A-Za-z ]+", kind.title)
@@ -95,7 +90,7 @@ def test_a_class_says_its_status_its_code_and_its_sentence(kind: type[AccessErro
 
 
 @EACH
-def test_the_problem_of_a_class_keeps_the_reason_to_itself(kind: type[AccessError]) -> None:
+def test_the_problem_of_a_class_keeps_the_reason_to_itself(kind: type[ServiceError]) -> None:
     error = kind("litellm.AuthenticationError: sk-secret")
     body = problem(error, Trace())
     assert Problem.model_validate(body).status == kind.status
@@ -108,7 +103,7 @@ def test_the_problem_of_a_class_keeps_the_reason_to_itself(kind: type[AccessErro
 
 
 @EACH
-def test_a_429_and_a_503_always_say_when_to_come_back(kind: type[AccessError]) -> None:
+def test_a_429_and_a_503_always_say_when_to_come_back(kind: type[ServiceError]) -> None:
     told = problem(kind(), Trace()).get("retry_after")
     assert (told is not None) is (kind.status in (429, 503))
 
@@ -116,7 +111,7 @@ def test_a_429_and_a_503_always_say_when_to_come_back(kind: type[AccessError]) -
 @pytest.mark.parametrize("kind", [RateLimited, BudgetExhausted, GatewayUnavailable])
 @pytest.mark.parametrize(("told", "said"), [(7, 7), (0.2, 1), (59.01, 60), (0, 0)])
 def test_what_the_gateway_told_us_goes_before_our_own_advice(
-    kind: type[AccessError], told: float, said: int
+    kind: type[ServiceError], told: float, said: int
 ) -> None:
     error = kind(retry_after=told)
     assert problem(error, Trace())["retry_after"] == said
@@ -124,13 +119,13 @@ def test_what_the_gateway_told_us_goes_before_our_own_advice(
 
 
 @EACH
-def test_one_error_never_lends_its_receipt_to_another(kind: type[AccessError]) -> None:
+def test_one_error_never_lends_its_receipt_to_another(kind: type[ServiceError]) -> None:
     first, second = kind(), kind()
     first.extra["attempts"] = []
     assert second.extra == {}
 
 
 @EACH
-def test_the_docstring_draws_the_tree_with_every_class_in_it(kind: type[AccessError]) -> None:
+def test_the_docstring_draws_the_tree_with_every_class_in_it(kind: type[ServiceError]) -> None:
     drawn = inspect.getdoc(inspect.getmodule(kind)) or ""
     assert re.search(rf"\b{kind.__name__}\b", drawn)

@@ -18,7 +18,7 @@ from api.errors import (
     RateLimited,
     UpstreamFailed,
 )
-from api.gateway_answers import error_of_body, retry_after, upstream_calls
+from api.gateway.error_table import error_of_body, retry_after, upstream_calls
 
 FAILED_ABOVE = (
     "\n\nLiteLLM: model group 'm' failed with the error above. No fallback was attempted."

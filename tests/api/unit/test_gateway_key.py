@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.gateway_key import GatewayKey
+from api.gateway.key import GatewayKey
 
 
 @pytest.fixture

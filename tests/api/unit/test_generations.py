@@ -5,15 +5,15 @@ import gc
 import tracemalloc
 from collections.abc import AsyncGenerator
 
-from api.admission import Admission
-from api.attribution import ProjectId
 from api.call_key import call_key
 from api.errors import UpstreamFailed
-from api.generations import KEPT_BYTES, Generations
-from api.identity import ANYBODY
-from api.llm import Deltas, StreamEvent
+from api.llm.client import Deltas, StreamEvent
+from api.resumable.registry import KEPT_BYTES, StreamRegistry
 from api.schemas import CompletionRequest
-from api.tracing import Trace
+from chassis.admission import Admission
+from chassis.identity.callers import ANONYMOUS
+from chassis.project_id import ProjectId
+from chassis.trace_context import Trace
 
 
 async def short_answer(prompt: str, error: Exception | None = None) -> AsyncGenerator[StreamEvent]:
@@ -25,14 +25,14 @@ async def short_answer(prompt: str, error: Exception | None = None) -> AsyncGene
 
 async def kept_after(streams: int, *, prompt_bytes: int, error: type[Exception] | None) -> int:
     """The bytes that so many streams leave behind."""
-    generations = Generations(Admission(streams))
+    generations = StreamRegistry(Admission(streams))
     gc.collect()
     tracemalloc.start(1)
     try:
         for number in range(streams):
             prompt = f"{number}".ljust(prompt_bytes)
             body = CompletionRequest.model_validate({"prompt": prompt})
-            key = call_key("stream", ProjectId("demo"), ANYBODY, body, None)
+            key = call_key("stream", ProjectId("demo"), ANONYMOUS, body, None)
             events = short_answer(prompt, error() if error else None)
             await asyncio.wait([generations.start(key, events, Trace()).task])
         gc.collect()

@@ -19,8 +19,8 @@ from api.errors import (
     RateLimited,
     UpstreamFailed,
 )
-from api.litellm_errors import error_of_exception
-from api.litellm_lane import load_litellm
+from api.litellm_client.client import load_litellm
+from api.litellm_client.errors import error_of_exception
 
 REQUEST = httpx.Request("POST", "http://gateway.test/v1/chat/completions")
 PARTS = {"message": "what went wrong", "model": "m", "llm_provider": "openai"}

@@ -11,12 +11,12 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from api import redaction
-from api.admission import Admission
-from api.gateway_key import GatewayKey
-from api.logs import configure_logs
+from api.gateway.key import GatewayKey
 from api.main import create_app
-from api.redaction import MASK, keep_out, redacted, redacting
+from chassis import redaction
+from chassis.admission import Admission
+from chassis.logs import configure_logs
+from chassis.redaction import MASK, keep_out, redacted, redacting
 from running import settings_for
 
 SECRET = 'hunter"2\\of the/tests'

@@ -8,13 +8,14 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from api.attribution import Attribution, ProjectId, Solution
-from api.lane import Message
-from api.question import Question
-from api.span_export import BATCH_CALLS, QUEUE_BYTES, NotNow, Refused, SpanExport
-from api.spans import NewSpan
-from api.tracing import Trace
-from api.watching import CALL_BYTES, CallSeen, size_of
+from api.gateway.attribution import Attribution, Solution
+from api.llm.call import Call
+from api.llm.observers import CALL_BYTES, CallRecord, size_of
+from api.schemas import Message
+from chassis.project_id import ProjectId
+from chassis.telemetry.export import BATCH_CALLS, QUEUE_BYTES, NotNow, Refused, SpanExport
+from chassis.telemetry.spans import NewSpan
+from chassis.trace_context import Trace
 
 
 class Receiving:
@@ -38,21 +39,23 @@ class OneSpan:
 
     wants_text = False
 
-    def __call__(self, call: CallSeen, new: NewSpan) -> None:
+    def __call__(self, call: CallRecord, new: NewSpan) -> None:
         new().name = "one"
 
 
-def call(prompt: str = "Hello") -> CallSeen:
+def call(prompt: str = "Hello") -> CallRecord:
     trace = Trace()
     attribution = Attribution(ProjectId("demo"), Solution("tests"), trace.trace_id)
     asked = [Message(role="user", content=prompt)]
-    seen = CallSeen(Question(("ok",), asked, 1, None, attribution, trace, 0.0), streams=False)
+    seen = CallRecord(Call(("ok",), asked, {}, 1, attribution, trace, 0.0, streams=False))
     seen.size = size_of(seen)
     return seen
 
 
 @asynccontextmanager
-async def exporting(receiving: Receiving, to_spans: OneSpan) -> AsyncIterator[SpanExport[CallSeen]]:
+async def exporting(
+    receiving: Receiving, to_spans: OneSpan
+) -> AsyncIterator[SpanExport[CallRecord]]:
     async with SpanExport("tests", to_spans, receiving.send, Resource()) as export:
         yield export
 

@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 import pytest
 
 from api.errors import UpstreamFailed
-from api.sse import MAX_EVENT_BYTES, EventDecoder
+from api.gateway.sse import MAX_EVENT_BYTES, EventDecoder
 
 SAMPLES: list[tuple[str, bytes, list[bytes]]] = [
     ("lines that end in LF", b"data: a\n\ndata: b\n\n", [b"a", b"b"]),

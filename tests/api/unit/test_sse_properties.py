@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.chat_format import StreamDecoder, decode_reply
 from api.errors import GatewayError, UpstreamFailed
-from api.gateway_answers import error_of_body, retry_after
-from api.sse import MAX_EVENT_BYTES, EventDecoder
+from api.gateway.chat_format import StreamDecoder, decode_reply
+from api.gateway.error_table import error_of_body, retry_after
+from api.gateway.sse import MAX_EVENT_BYTES, EventDecoder
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=300, database=None)
 BOM = "\ufeff"

@@ -6,15 +6,15 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from api.errors import GatewayTimeout, UpstreamFailed
-from api.lane import Ending, Read
-from api.stream_reads import reads_of_bytes
+from api.gateway.chat_client import ChatRead, Ending
+from api.gateway.stream_reader import reads_of_bytes
 
 TEXT = b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n'
 FINISH = b'data: {"choices": [{"finish_reason": "stop"}]}\n\n'
 ERROR = b'data: {"error": {"message": "no", "code": 500}}\n\n'
 
 
-def reads_of(*reads: bytes | Exception, seconds: float = 60) -> AsyncGenerator[Read]:
+def reads_of(*reads: bytes | Exception, seconds: float = 60) -> AsyncGenerator[ChatRead]:
     """The reads of a gateway that sends these at once, the last one again and again."""
     left = list(reads)
 
@@ -38,7 +38,7 @@ async def test_what_happens_after_the_finish_takes_nothing_from_the_answer(
     cut: bytes | Exception,
 ) -> None:
     reads = [read async for read in reads_of(TEXT, FINISH, cut)]
-    assert reads == [Read(["a"]), Read([]), Read([], Ending("stop", None, None))]
+    assert reads == [ChatRead(["a"]), ChatRead([]), ChatRead([], Ending("stop", None, None))]
 
 
 @pytest.mark.parametrize("cut", [UpstreamFailed("cut"), GatewayTimeout("late"), b""])

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from api.tracing import Trace
+from chassis.trace_context import Trace
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 SPAN_ID = "b7ad6b7169203331"

@@ -5,16 +5,17 @@ import sys
 
 import uvicorn
 
-from api.admission import Admission
-from api.connection import Connection
-from api.logs import configure_logs, log
 from api.main import create_app
-from api.redaction import redact_output
-from api.server import Server, listening
 from api.settings import load_settings
-from api.starting import SettingsError, refuse, say
+from chassis.admission import Admission
+from chassis.logs import configure_logs, log
+from chassis.redaction import redact_output
+from chassis.server.connection import Connection
+from chassis.server.server import Server, listening
+from chassis.settings import SettingsError, refuse_to_start, say
 
 PROGRAM = "llm-access"
+NO_OPENFGA = "OPENFGA_API_URL is not set: whoever has a token may call, for any project"
 CONNECTIONS_PER_CALL = 2
 """One that a call is made on, and one that is kept for the next."""
 
@@ -24,21 +25,20 @@ def main() -> int:
     try:
         settings = load_settings()
     except SettingsError as error:
-        return refuse(PROGRAM, error.lines)
+        return refuse_to_start(PROGRAM, error.lines)
     redact_output()
     configure_logs(settings.log_level, sys.stdout)
     try:
         listener = listening(settings.host, settings.port)
     except SettingsError as error:
-        return refuse(PROGRAM, error.lines)
+        return refuse_to_start(PROGRAM, error.lines)
     admission = Admission(settings.llm_max_in_flight)
     if settings.auth_mode == "disabled":
         say(PROGRAM, "AUTH_MODE=disabled: anybody may call, for any project")
-    elif settings.openfga_api_url is None:
-        say(PROGRAM, "OPENFGA_API_URL is not set: whoever has a token may call, for any project")
-    if missing := settings.missing_for_langfuse():
-        names = ", ".join(missing)
-        say(PROGRAM, f"{names}: not set, and so nothing is traced; Langfuse takes all three")
+    elif settings.openfga_api_url is None:  # removable: openfga
+        say(PROGRAM, NO_OPENFGA)  # removable: openfga
+    for line in settings.langfuse_notes():  # removable: langfuse
+        say(PROGRAM, line)  # removable: langfuse
     config = uvicorn.Config(
         create_app(settings, admission),
         http=Connection,

@@ -1,26 +1,12 @@
 """What tells whether two requests mean the same call, so that it is paid for once."""
 
 import hashlib
-import re
 from dataclasses import dataclass, field
-from typing import Any
 
-from starlette.requests import Request
-
-from api.attribution import ProjectId
-from api.errors import InvalidRequest
-from api.identity import CallerId
-from api.schemas import IDEMPOTENCY_KEY, CompletionRequest
-
-HEADER = "Idempotency-Key"
-KEY = re.compile(IDEMPOTENCY_KEY)
-IN_OPENAPI: dict[str, Any] = {
-    "in": "header",
-    "name": HEADER,
-    "description": "The client's own name for this call, which is then made and paid for once",
-    "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-}
+from api.errors import IdempotencyKeyReused
+from api.schemas import CompletionRequest
+from chassis.identity.callers import Caller
+from chassis.project_id import ProjectId
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +29,20 @@ class CallKey:
         """All but the body, short and safe."""
         return digest_of("\0".join((self.route, self.project, self.caller, self.name)))
 
+    def must_have_body(self, before: str) -> None:
+        """
+        Args:
+            before: the digest of the body of the call which had the same name.
+
+        Raises:
+            IdempotencyKeyReused: the call of this name has another body.
+        """
+        if self.body != before:
+            raise IdempotencyKeyReused
+
 
 def call_key(
-    route: str, project: ProjectId, caller: CallerId, body: CompletionRequest, given: str | None
+    route: str, project: ProjectId, caller: Caller, body: CompletionRequest, given: str | None
 ) -> CallKey:
     """
     Args:
@@ -55,27 +52,6 @@ def call_key(
     digest = digest_of(body.model_dump_json())
     name = f"body {digest}" if given is None else f"key {given}"
     return CallKey(route, project, caller.key, name, digest)
-
-
-def idempotency_key(request: Request, in_query: str | None = None) -> str | None:
-    """The client's `Idempotency-Key`, if it gives one.
-
-    Args:
-        in_query: what stands for the header where that cannot be sent, already checked; both must
-            agree.
-
-    Raises:
-        InvalidRequest: it is given more than once, or is not 1 to 255 visible ASCII characters.
-    """
-    values = request.headers.getlist(HEADER)
-    if not values:
-        return in_query
-    if len(values) == 1 and KEY.fullmatch(values[0]) and in_query in (None, values[0]):
-        return values[0]
-    message = "must be given once, as 1 to 255 visible ASCII characters"
-    invalid = InvalidRequest(f"{HEADER} {message}")
-    invalid.extra["errors"] = [{"loc": ["header", HEADER], "msg": message, "type": "value_error"}]
-    raise invalid
 
 
 def digest_of(text: str) -> str:

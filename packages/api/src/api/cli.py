@@ -9,10 +9,10 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from api.attribution import ProjectId
-from api.cost_table import cost_table
 from api.doctor.checkup import check_up
 from api.doctor.report import as_json, show
+from api.usage.cost_command import cost_table
+from chassis.project_id import ProjectId
 
 STOPPED = 130
 DOCTOR = ProjectId("doctor")

@@ -1,6 +1,6 @@
 """Every failure has one name, one status, one sentence for the caller and its meaning for a retry.
 
-AccessError
+ServiceError
 ├── Unauthenticated, PermissionDenied                                 the caller may not
 ├── ProjectMissing, ProjectInvalid, InvalidRequest, RequestTooLarge   the request is at fault
 ├── IdempotencyKeyReused                                             so is this one
@@ -16,143 +16,19 @@ AccessError
     └── GatewayKeyRejected, GatewayUnavailable                       every model is affected
 """
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
-CLIENT_CLOSED_REQUEST = 499
-"""The status, as nginx has it, of what nobody was left to be answered with."""
-
-
-class AccessError(Exception):
-    """A failure that the caller may know about.
-
-    Args:
-        reason: for the operator's log only; may hold a gateway's words.
-        retry_after: seconds after which to try again, where we were told.
-    """
-
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Internal error"
-    """The code in words."""
-    detail: ClassVar[str] = "Something went wrong here; the operator finds it by the request id."
-    remedy: ClassVar[str] = "report it with the traceback that is in the log"
-    """What the operator does; it is in the log line, and in the README's table."""
-    advice: ClassVar[float | None] = None
-    """Seconds after which the caller may try again, where nobody told us."""
-
-    def __init_subclass__(cls) -> None:
-        cls.title = cls.code.replace("_", " ").capitalize()
-
-    def __init__(self, reason: str = "", *, retry_after: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.retry_after = retry_after
-        self.extra: dict[str, Any] = {}
-        self.is_logged = False
+from chassis.errors import ServiceError
 
 
-class InternalError(AccessError):
-    pass
-
-
-class Unauthenticated(AccessError):
-    status = 401
-    code = "unauthenticated"
-    detail = "Missing or invalid bearer token; please log in again."
-    remedy = (
-        "nothing, or compare the reason with `KEYCLOAK_ISSUER_URL`, `KEYCLOAK_AUDIENCE` and the "
-        "clock"
-    )
-
-
-class PermissionDenied(AccessError):
-    status = 403
-    code = "permission_denied"
-    detail = "Permission denied: you have no such access to this project."
-    remedy = "nothing, or give the caller a role on the project"
-
-
-class ForeignPage(AccessError):
-    status = 403
-    code = "foreign_page"
-    detail = "A page of another site may not use this service, unless the operator names it."
-    remedy = (
-        "nothing, or name the page's origin in `CORS_ALLOW_ORIGINS`; open the service itself as "
-        "localhost"
-    )
-
-
-class ProjectMissing(AccessError):
-    status = 400
-    code = "project_missing"
-    detail = (
-        "Say on which project's account the call is made, in the header X-Project-ID "
-        "(an EventSource: in the query, as project_id)."
-    )
-    remedy = "nothing; the caller has to say its project"
-
-
-class ProjectInvalid(AccessError):
-    status = 400
-    code = "project_invalid"
-    detail = (
-        "X-Project-ID is given once, as 1 to 128 letters, digits, dots, hyphens or underscores."
-    )
-    remedy = "nothing; the caller has to send one project id"
-
-
-class InvalidRequest(AccessError):
-    status = 422
-    code = "invalid_request"
-    detail = "The request is not valid; `errors` says where."
-    remedy = "nothing; the caller has to mend the request"
-
-
-class RequestTooLarge(AccessError):
-    status = 413
-    code = "request_too_large"
-    detail = "The request's body is larger than this service takes."
-    remedy = "nothing, or raise `MAX_BODY_BYTES`"
-
-
-class IdempotencyKeyReused(AccessError):
+class IdempotencyKeyReused(ServiceError):
     status = 422
     code = "idempotency_key_reused"
     detail = "This Idempotency-Key was given before with another body; a new call needs a new key."
     remedy = "nothing; the caller has to use a new key"
 
 
-class NotFound(AccessError):
-    status = 404
-    code = "not_found"
-    detail = "There is nothing at this address."
-    remedy = "nothing, or look at the ingress: `ROOT_PATH`, the path it strips"
-
-
-class MethodNotAllowed(AccessError):
-    status = 405
-    code = "method_not_allowed"
-    detail = "This address does not take that method."
-    remedy = "nothing; the caller has to use the other method"
-
-
-class Overloaded(AccessError):
-    status = 503
-    code = "overloaded"
-    detail = "Too many calls are under way here; please try again in a moment."
-    remedy = "add replicas, or raise `LLM_MAX_IN_FLIGHT`"
-    advice = 1
-
-
-class Draining(AccessError):
-    status = 503
-    code = "draining"
-    detail = "This instance is shutting down; please try again, another one will answer."
-    remedy = "nothing; when it lasts, look why the pod does not end"
-    advice = 1
-
-
-class StateUnavailable(AccessError):
+class StateUnavailable(ServiceError):
     status = 503
     code = "state_unavailable"
     detail = "Nobody can say now whether this call was made before; please try again in a moment."
@@ -160,15 +36,7 @@ class StateUnavailable(AccessError):
     advice = 5
 
 
-class IdentityUnavailable(AccessError):
-    status = 503
-    code = "identity_unavailable"
-    detail = "Nobody can say now who is calling; please try again in a moment."
-    remedy = "bring the realm's server back, or look at `KEYCLOAK_JWKS_URL`"
-    advice = 10
-
-
-class AccessUnavailable(AccessError):
+class AccessUnavailable(ServiceError):
     status = 503
     code = "access_unavailable"
     detail = "Nobody can say now who may use this project; please try again in a moment."
@@ -176,14 +44,14 @@ class AccessUnavailable(AccessError):
     advice = 5
 
 
-class AttributionUnproven(AccessError):
+class AttributionUnproven(ServiceError):
     status = 502
     code = "attribution_unproven"
     detail = "The test call was answered, but it is not proved on which project it is booked."
     remedy = "look at `checks`, at the `LANGFUSE_` variables here and in the gateway, at its log"
 
 
-class GatewayError(AccessError):
+class GatewayError(ServiceError):
     """An attempt through the gateway failed; the attributes say what may be tried next."""
 
     retries: int = 0

@@ -1,20 +1,18 @@
 """What goes in and out: the request, the answer, the stream's events, the problem object."""
 
-from typing import Annotated, Any, Literal, Self, TypedDict
+from typing import Annotated, Any, Literal, Self, TypedDict, cast
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    PrivateAttr,
     StringConstraints,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from api.attribution import SAFE_NAME_PATTERN
-from api.lane import Ending, Message
+from chassis.project_id import SAFE_NAME_PATTERN
 
 Status = Literal["complete", "truncated", "empty", "filtered"]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
@@ -43,13 +41,34 @@ IdempotencyKey = Annotated[
 ]
 
 
-class Options(TypedDict):
-    """The optional arguments of the service helper."""
+DEFAULT_MAX_TOKENS = 1024
+
+
+class CompletionOptions(TypedDict, total=False):
+    """How a completion is asked for: the optional arguments of the service helper.
+
+    What is not given, or None, is not sent; `model` and `max_tokens` have defaults of ours. A field
+    that is added here, and to `CompletionRequest`, goes to the gateway under the same name.
+
+    Attributes:
+        model: `openai/<alias>` or `<alias>`.
+        max_tokens: bound of the answer in tokens; a thinking model gets at least its floor.
+        temperature: 0 to 2.
+        session_id: groups calls in Langfuse.
+    """
 
     model: str | None
     max_tokens: int
     temperature: float | None
     session_id: str | None
+
+
+OPTIONS = set(CompletionOptions.__annotations__)
+
+
+class Message(TypedDict):
+    role: str
+    content: str
 
 
 class ChatMessage(BaseModel):
@@ -76,7 +95,7 @@ class CompletionRequest(BaseModel):
     prompt: Prompt | None = None
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=500)] | None = None
     model: ModelName | None = Field(None, description="Default: `LLM_DEFAULT_MODEL`")
-    max_tokens: Annotated[MaxTokens, BeforeValidator(number)] = 1024
+    max_tokens: Annotated[MaxTokens, BeforeValidator(number)] = DEFAULT_MAX_TOKENS
     temperature: Temperature | None = None
     session_id: SessionId | None = None
 
@@ -86,20 +105,19 @@ class CompletionRequest(BaseModel):
             raise ValueError("give exactly one of `prompt` and `messages`")
         return self
 
-    def question(self) -> str | list[Message]:
-        """What is asked, as the service helper takes it."""
+    def asked(self) -> str | list[Message]:
+        """The prompt or the messages, as the service helper takes them."""
         if self.prompt is not None:
             return self.prompt
         return [Message(role=m.role, content=m.content) for m in self.messages or ()]
 
-    def options(self) -> Options:
-        """How it is asked."""
-        return Options(
-            model=self.model,
-            max_tokens=self.max_tokens,
-            temperature=self.temperature,
-            session_id=self.session_id,
-        )
+    def options(self) -> CompletionOptions:
+        """The options that were given, as the service helper takes them."""
+        return cast(CompletionOptions, self.model_dump(include=OPTIONS, exclude_none=True))
+
+
+IN_QUERY = {"prompt", "model", "max_tokens"}
+"""What the query of a stream says of the call itself."""
 
 
 class StreamQuery(BaseModel):
@@ -109,7 +127,7 @@ class StreamQuery(BaseModel):
 
     prompt: QueryPrompt | None = Field(None, description="Required without a `ticket`")
     model: ModelName | None = None
-    max_tokens: MaxTokens = 1024
+    max_tokens: MaxTokens = DEFAULT_MAX_TOKENS
     ticket: str | None = Field(
         None,
         description="From `POST /llm/stream-ticket`, in place of a token, the project and the body",
@@ -137,8 +155,8 @@ class Usage(BaseModel):
     total_tokens: int
 
 
-class Attempt(BaseModel):
-    """One line of the receipt: which model was asked, what came of it, how long it took."""
+class AttemptReport(BaseModel):
+    """One attempt: which model was asked, what came of it, how long it took."""
 
     model: str
     outcome: str = Field(
@@ -148,24 +166,6 @@ class Attempt(BaseModel):
     status: int
     wait_ms: int = Field(description="how long we waited before this attempt")
     duration_ms: int
-
-    _reason: str = PrivateAttr("")
-    _remedy: str = PrivateAttr("")
-
-    @property
-    def for_the_log(self) -> str:
-        """The same for the operator, with the reason that the caller does not get."""
-        reason = f" ({self._reason})" if self._reason else ""
-        return f"{self.model}:{self.outcome}{reason}"
-
-    @property
-    def remedy(self) -> str:
-        """What the operator does, where the attempt failed."""
-        return self._remedy
-
-    def because(self, reason: str, remedy: str) -> Self:
-        self._reason, self._remedy = reason, remedy
-        return self
 
 
 class AnswerText(BaseModel):
@@ -186,22 +186,11 @@ class Done(BaseModel):
     solution: str
     request_id: str
     trace_id: str
-    attempts: list[Attempt]
+    attempts: list[AttemptReport]
 
 
 class Completion(Done, AnswerText):
     """The answer of `POST /llm/complete`."""
-
-    _ending: Ending | None = PrivateAttr(None)
-
-    @property
-    def ending(self) -> Ending | None:
-        """What else the gateway said of the answer; not part of what the caller gets."""
-        return self._ending
-
-    def proven_by(self, ending: Ending | None) -> Self:
-        self._ending = ending
-        return self
 
 
 class Meta(BaseModel):
@@ -227,5 +216,5 @@ class Problem(BaseModel):
     request_id: str
     trace_id: str
     retry_after: int | None = None
-    attempts: list[Attempt] | None = None
+    attempts: list[AttemptReport] | None = None
     errors: list[dict[str, Any]] | None = None

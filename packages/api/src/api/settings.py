@@ -3,7 +3,6 @@
 A missing or senseless value is one readable line that names the variable, before anything starts.
 """
 
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,83 +10,60 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    InstanceOf,
     SecretStr,
+    ValidationInfo,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic_settings import EnvSettingsSource, NoDecode
 
-from api.addresses import path_prefix, web_origins
-from api.attribution import Solution
-from api.gateway_key import GatewayKey
-from api.setting_values import (
+from api.gateway.settings import GatewaySettings
+from api.langfuse.settings import LangfuseSettings  # removable: langfuse
+from api.litellm_client.settings import LitellmSettings  # removable: litellm
+from api.llm.settings import LlmSettings
+from api.openfga.settings import OpenFgaSettings  # removable: openfga
+from api.redis_state.settings import RedisSettings  # removable: redis
+from api.resumable.settings import ResumableSettings  # removable: resumable
+from chassis.addresses import is_loopback, path_prefix, web_origins
+from chassis.setting_values import (
     certificates_of,
-    gateway_url,
-    general_models,
     headers_of_otlp,
     http_url,
-    langfuse_url,
-    model_name,
-    one_line_key,
-    reachable_by_whom,
-    readable_key_file,
     set_with_keycloak,
-    set_with_openfga,
     split,
-    unless_both,
     unless_empty,
-    url_of_redis,
-    with_litellm,
 )
-from api.starting import loaded
-
-GEMINI_THINKING = (
-    "gemini-3.5-flash",
-    "gemini-3.1-pro-preview",
-    "gemini-3.1-pro-preview-customtools",
-)
+from chassis.settings import load
 
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
-Key = Annotated[SecretStr | None, BeforeValidator(unless_empty), AfterValidator(one_line_key)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 
 
-class Settings(BaseSettings):
+def reachable_by_whom(value: str, info: ValidationInfo) -> str:
+    said_twice = info.data.get("auth_disabled_off_loopback")
+    if info.data.get("auth_mode") == "disabled" and not said_twice and not is_loopback(value):
+        raise ValueError(
+            "AUTH_MODE=disabled lets anybody in who reaches this address; keep to 127.0.0.1, or "
+            "say it twice: AUTH_DISABLED_OFF_LOOPBACK=true"
+        )
+    return value
+
+
+class Settings(
+    LangfuseSettings,  # removable: langfuse
+    RedisSettings,  # removable: redis
+    OpenFgaSettings,  # removable: openfga
+    LitellmSettings,  # removable: litellm
+    ResumableSettings,  # removable: resumable
+    LlmSettings,
+    GatewaySettings,
+):
     """What the environment says; every variable is in the README's table."""
 
-    model_config = SettingsConfigDict(
-        extra="ignore", frozen=True, validate_default=True, hide_input_in_errors=True
-    )
-
-    llm_gateway_url: Annotated[str, AfterValidator(gateway_url)]
-    llm_gateway_api_key: Key = None
-    llm_gateway_api_key_file: Annotated[
-        Path | None,
-        BeforeValidator(unless_empty),
-        AfterValidator(readable_key_file),
-        AfterValidator(unless_both),
-    ] = None
-    llm_default_model: Annotated[str, AfterValidator(model_name)] = "openai/gemini-3.5-flash"
-    llm_fallback_models: Annotated[Names, AfterValidator(general_models)] = (
-        "openai/claude-opus-4-8",
-        "openai/gemini-3.1-pro-preview",
-    )
-    llm_client: Annotated[Literal["wire", "litellm"], AfterValidator(with_litellm)] = "wire"
-    llm_allow_local_models: Annotated[bool, AfterValidator(with_litellm)] = False
-    llm_thinking_models: Names = GEMINI_THINKING
-    llm_min_tokens_thinking: int = Field(200, ge=1)
-    llm_repair_empty_answers: bool = True
-    llm_timeout_seconds: float = Field(120, gt=0, allow_inf_nan=False)
     llm_stream_patience_seconds: float = Field(10, gt=0, allow_inf_nan=False)
-    llm_stream_resume_seconds: float = Field(10, ge=0, allow_inf_nan=False)
     llm_max_in_flight: int = Field(1000, ge=1)
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
-    redis_url: Annotated[
-        SecretStr | None, BeforeValidator(unless_empty), AfterValidator(url_of_redis)
-    ] = None
-    solution: Annotated[InstanceOf[Solution], BeforeValidator(Solution)] = Solution("llm-access")
     auth_mode: Literal["keycloak", "disabled"] = "keycloak"
     auth_disabled_off_loopback: bool = False
     keycloak_issuer_url: Annotated[Url, AfterValidator(set_with_keycloak)] = None
@@ -95,18 +71,6 @@ class Settings(BaseSettings):
         str | None, BeforeValidator(unless_empty), AfterValidator(set_with_keycloak)
     ] = None
     keycloak_jwks_url: Url = None
-    openfga_api_url: Url = None
-    openfga_store_id: Annotated[
-        str | None, BeforeValidator(unless_empty), AfterValidator(set_with_openfga)
-    ] = None
-    openfga_api_token: Annotated[SecretStr | None, BeforeValidator(unless_empty)] = None
-    langfuse_host: Annotated[
-        str | None, BeforeValidator(unless_empty), AfterValidator(langfuse_url)
-    ] = None
-    langfuse_public_key: Key = None
-    langfuse_secret_key: Key = None
-    langfuse_generations: Literal["gateway", "service"] = "gateway"
-    langfuse_capture_content: bool = True
     otel_enabled: bool = True
     otel_traces_enabled: bool = True
     otel_exporter_otlp_endpoint: Url = None
@@ -124,37 +88,9 @@ class Settings(BaseSettings):
     cors_allow_origins: Annotated[Names, AfterValidator(web_origins)] = ()
     port: int = Field(8000, ge=0, le=65535)
 
-    def gateway_key(self) -> GatewayKey:
-        """The key for the gateway, from wherever it comes."""
-        if self.llm_gateway_api_key_file is not None:
-            return GatewayKey.from_file(self.llm_gateway_api_key_file)
-        given = self.llm_gateway_api_key or SecretStr("")
-        return GatewayKey(given.get_secret_value())
-
-    @property
-    def has_langfuse(self) -> bool:
-        """Whether all three variables of Langfuse are set; with less, there are no traces there."""
-        return None not in (self.langfuse_host, self.langfuse_public_key, self.langfuse_secret_key)
-
-    @property
-    def records_generations(self) -> bool:
-        """Whether this service records the generations in Langfuse, and not the gateway."""
-        return self.has_langfuse and self.langfuse_generations == "service"
-
     def jwks_url(self) -> str:
         """Where the realm's keys are: where Keycloak has them, unless another place is named."""
         return self.keycloak_jwks_url or certificates_of(self.keycloak_issuer_url)
-
-    def missing_for_langfuse(self) -> list[str]:
-        """The variables that keep tracing off though others of the three are set."""
-        names = ("langfuse_host", "langfuse_public_key", "langfuse_secret_key")
-        missing = [name.upper() for name in names if getattr(self, name) is None]
-        return missing if len(missing) < len(names) else []
-
-    @cached_property
-    def thinking_aliases(self) -> frozenset[str]:
-        """The thinking models as the gateway names them, without the `openai/` prefix."""
-        return frozenset(name.removeprefix("openai/") for name in self.llm_thinking_models)
 
 
 def load_settings() -> Settings:
@@ -163,7 +99,7 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a variable is missing or senseless; one line for each of them.
     """
-    return loaded(Settings)
+    return load(Settings)
 
 
 def odd_values() -> dict[str, str]:

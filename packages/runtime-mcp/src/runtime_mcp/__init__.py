@@ -1,1 +1,1 @@
-"""em-runtime-mcp: the one door through which agents call tools."""
+"""em-runtime-mcp: the tool gateway, through which agents call their tools."""

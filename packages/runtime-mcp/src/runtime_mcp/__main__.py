@@ -6,11 +6,11 @@ from types import FrameType
 import uvicorn
 from sse_starlette.sse import AppStatus
 
-from api.connection import Connection
-from api.logs import configure_logs, log
-from api.redaction import redact_output
-from api.server import listening
-from api.starting import SettingsError, refuse, say
+from chassis.logs import configure_logs, log
+from chassis.redaction import redact_output
+from chassis.server.connection import Connection
+from chassis.server.server import listening
+from chassis.settings import SettingsError, refuse_to_start, say
 from runtime_mcp.settings import load_settings
 
 PROGRAM = "runtime-mcp"
@@ -36,17 +36,14 @@ def main() -> int:
     """Serves until a signal; returns the exit code, which is not 0 where nothing was served."""
     try:
         settings = load_settings()
-    except SettingsError as error:
-        return refuse(PROGRAM, error.lines)
-    redact_output()
-    configure_logs(settings.log_level, sys.stdout)
-    try:
+        redact_output()
+        configure_logs(settings.log_level, sys.stdout)
         listener = listening(settings.host, settings.port)
     except SettingsError as error:
-        return refuse(PROGRAM, error.lines)
+        return refuse_to_start(PROGRAM, error.lines)
     if settings.auth_mode == "disabled":
         say(PROGRAM, f"AUTH_MODE=disabled: everybody is the agent {settings.local_agent}")
-    # Imports take a second: who forgot a variable is told before it.
+    # Imports take a second: a mistake in the environment is reported before it.
     from runtime_mcp.main import create_app
 
     config = uvicorn.Config(

@@ -3,21 +3,28 @@
 import asyncio
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
+import yaml
 from sqlalchemy.exc import SQLAlchemyError
 
+from chassis.logs import configure_logs
+from chassis.redaction import redact_output
 from runtime_mcp.audit.database import engine_of
-from runtime_mcp.audit.following import follow
+from runtime_mcp.audit.reading import follow
 from runtime_mcp.audit.verify import Head, findings, open_calls
-from runtime_mcp.tools_command import tools
+from runtime_mcp.settings import environment
+from runtime_mcp.upstreams.config import parse
+from runtime_mcp.upstreams.upstreams import offered_pins
 
 CANNOT_BE_READ = 2
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 audit = typer.Typer(no_args_is_help=True)
+tools = typer.Typer(no_args_is_help=True)
 app.add_typer(audit, name="audit", help="The record of tool calls.")
 app.add_typer(tools, name="tools", help="The tools of the servers behind the gateway.")
 Database = Annotated[str, typer.Option(envvar="DATABASE_URL", help="sqlite:///… or postgresql://…")]
@@ -25,11 +32,9 @@ Key = Annotated[str, typer.Option(envvar="AUDIT_CHAIN_KEY", help="That the chain
 Heads = Annotated[
     list[str], typer.Option("--head", help="<writer>:<sequence>:<hash>, as the log has it.")
 ]
-
-
-@audit.callback()
-def record() -> None:
-    """The record of tool calls."""
+UpstreamsFile = Annotated[
+    Path, typer.Option(envvar="UPSTREAMS_FILE", exists=True, dir_okay=False, help="The servers.")
+]
 
 
 @audit.command()
@@ -48,7 +53,33 @@ def tail(
 ) -> None:
     """Watch the events as they are recorded. Ctrl-C ends it."""
     with suppress(KeyboardInterrupt):
-        sys.exit(read(told(database_url, last, follows=follows, as_json=as_json)))
+        sys.exit(read(tailed(database_url, last, follows=follows, as_json=as_json)))
+
+
+@tools.callback()
+def offered() -> None:
+    """The tools of the servers behind the gateway."""
+
+
+@tools.command()
+def pins(upstreams_file: UpstreamsFile) -> None:
+    """Print a fingerprint for each tool that is offered now. Exit code 1: a server does not say."""
+    redact_output()
+    # What a server writes goes there, too, and stdout has the pins alone.
+    configure_logs("INFO", sys.stderr)
+    try:
+        config = parse(upstreams_file.read_text(), environment())
+    except ValueError as error:
+        sys.stderr.write(f"{upstreams_file}: {error}\n")
+        sys.exit(2)
+    found = asyncio.run(offered_pins(config, environment()))
+    known = {name: each for name, each in found.items() if isinstance(each, dict)}
+    servers = {name: {"pins": each} for name, each in known.items()}
+    sys.stdout.write(yaml.safe_dump({"servers": servers}, sort_keys=False))
+    for each in found.values():
+        if isinstance(each, Exception):
+            sys.stderr.write(f"{each}\n")
+    sys.exit(0 if len(known) == len(found) else 1)
 
 
 async def verified(database_url: str, key: bytes, heads: list[Head]) -> int:
@@ -67,7 +98,7 @@ async def verified(database_url: str, key: bytes, heads: list[Head]) -> int:
     return 1 if wrong else 0
 
 
-async def told(database_url: str, last: int, *, follows: bool, as_json: bool) -> int:
+async def tailed(database_url: str, last: int, *, follows: bool, as_json: bool) -> int:
     engine = engine_of(database_url, patience=None)
     try:
         async for event in follow(engine, last, ends=not follows):
@@ -84,22 +115,22 @@ def read(work: Any) -> int:
     try:
         return int(asyncio.run(work))
     except (SQLAlchemyError, OSError, ValueError) as error:
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        sys.stderr.write(f"runtime-mcp: the record cannot be read: {said}\n")
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        sys.stderr.write(f"runtime-mcp: the record cannot be read: {reason}\n")
         return CANNOT_BE_READ
 
 
 def line_of(event: dict[str, Any]) -> str:
     details = event["details"]
-    said = details.get("status") or details.get("reason") or ""
+    result = details.get("status") or details.get("reason") or ""
     reason = details.get("error") or details.get("detail") or ""
     whose = f"{event['org_id']}/{event['project_id'] or '-'}"
     words = (event["timestamp"], details["phase"], event["resource_id"], event["actor_id"], whose)
-    return "  ".join(word for word in (*words, said, reason) if word)
+    return "  ".join(word for word in (*words, result, reason) if word)
 
 
-def head_of(said: str) -> Head:
-    writer, sequence, digest = said.split(":")
+def head_of(text: str) -> Head:
+    writer, sequence, digest = text.split(":")
     return writer, int(sequence), digest
 
 

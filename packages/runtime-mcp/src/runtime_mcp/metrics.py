@@ -1,4 +1,4 @@
-"""What a Prometheus is told of this process: the calls, the upstreams, the files, the record."""
+"""The metrics of this process: tool calls, upstreams, followed files, the audit record."""
 
 import platform
 from collections.abc import Iterable, Mapping
@@ -14,12 +14,13 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from api.errors import IdentityUnavailable, InternalError
-from api.export_metrics import ExportMetrics
+from chassis.errors import IdentityUnavailable, InternalError
+from chassis.telemetry.export_metrics import ExportMetrics
 
 UNKNOWN = "unknown"
 """The label of every tool that is not offered: a caller's word makes no series."""
 NOT_RECORDED = "audit_unavailable"
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class Metrics:
@@ -43,7 +44,7 @@ class Metrics:
             "From the decision to the recorded outcome.",
             ["tool"],
             registry=self.registry,
-            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+            buckets=SECONDS,
         )
         self._refused = Counter(
             "mcp_refused_requests_total",
@@ -54,40 +55,35 @@ class Metrics:
         # What an alert waits for is there before it happens: a first value is no increase.
         for error in (InternalError, IdentityUnavailable):
             self._refused.labels(error.code)
-        self._up = Gauge(
+        self._up = self._gauge(
             "mcp_upstream_up",
             "Whether an upstream server is connected and its tools are offered.",
-            ["server"],
-            registry=self.registry,
+            "server",
         )
-        self._changed = Gauge(
+        self._changed = self._gauge(
             "mcp_upstream_tools_changed",
             "Tools that are not offered, because they are not what they were.",
-            ["server"],
-            registry=self.registry,
+            "server",
         )
-        self._taken = Gauge(
-            "mcp_file_taken",
-            "Whether a file as it is now is what counts.",
-            ["file"],
-            registry=self.registry,
+        self._taken = self._gauge(
+            "mcp_file_taken", "Whether a file as it is now is what counts.", "file"
         )
-        self._behind = Gauge(
+        self._behind = self._gauge(
             "mcp_audit_behind_seconds",
             "For how long the database has not taken the events that are being written.",
-            registry=self.registry,
         )
-        self._unheard = Gauge(
+        self._silent = self._gauge(
             "mcp_audit_unheard_seconds",
             "How long ago the record's database last took a sign of life of this gateway.",
-            registry=self.registry,
         )
         self.exports = ExportMetrics(self.registry)
         build = {"version": version, "python": platform.python_version()}
-        info = Gauge("mcp_build_info", "What runs here.", build, registry=self.registry)
-        info.labels(**build).set(1)
+        self._gauge("mcp_build_info", "What runs here.", *build).labels(**build).set(1)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
 
     def refused(self, code: str) -> None:
         """One request that a problem was the answer to."""
@@ -116,7 +112,7 @@ class Metrics:
             self._changed.labels(server).set(changed)
 
     def offered(self, tools: Iterable[str]) -> None:
-        """Which tools there are, at the time of a scrape; the same note."""
+        """Which tools there are, at the time of a scrape: their series are there from 0 on."""
         for tool in (*tools, UNKNOWN):
             self._calls.labels(tool, NOT_RECORDED)
 
@@ -125,7 +121,7 @@ class Metrics:
         for file, is_taken in taken.items():
             self._taken.labels(file).set(is_taken)
 
-    def record(self, *, behind: float, unheard: float) -> None:
-        """How the record fares, at the time of a scrape; both in seconds."""
+    def audit(self, *, behind: float, silent: float) -> None:
+        """The state of the record, at the time of a scrape; both in seconds."""
         self._behind.set(behind)
-        self._unheard.set(unheard)
+        self._silent.set(silent)

@@ -1,6 +1,6 @@
 """The environment of the tool gateway, and its only reader.
 
-A missing or senseless value is one readable line that names the variable, before anything starts.
+A missing or wrong value is one readable line that names the variable, before anything starts.
 """
 
 import os
@@ -8,59 +8,34 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationInfo,
-)
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 from sqlalchemy.exc import ArgumentError
 
-from api.addresses import is_loopback
-from api.setting_values import (
+from chassis.addresses import is_loopback
+from chassis.identity.api_keys import parse_keys
+from chassis.setting_values import (
     certificates_of,
     headers_of_otlp,
     http_url,
     set_with_keycloak,
     unless_empty,
 )
-from api.starting import loaded
-from runtime_mcp import allowlist
-from runtime_mcp.agents import parse_keys
+from chassis.settings import ServiceSettings, load
+from runtime_mcp.allowlist import allowlist
 from runtime_mcp.audit.database import engine_of
-from runtime_mcp.upstreams import config as upstreams
+from runtime_mcp.upstreams.config import parse as parse_upstreams
 
 Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
-
-
 SHORTEST_KEY = 32
 
 
-def readable(value: Path) -> Path:
+def valid(path: Path, parse: Callable[[str], object]) -> Path:
     try:
-        value.read_bytes()
+        text = path.read_text()
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
-    return value
-
-
-def sensible(value: Path, parse: Callable[[str], object]) -> Path:
-    try:
-        parse(readable(value).read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f"is no YAML: {' '.join(str(error).split())}") from None
-    return value
-
-
-def sensible_upstreams(value: Path) -> Path:
-    return sensible(value, lambda text: upstreams.parse(text, environment()))
-
-
-def sensible_allowlist(value: Path) -> Path:
-    return sensible(value, allowlist.parse)
+    parse(text)
+    return path
 
 
 def known_database(value: SecretStr) -> SecretStr:
@@ -76,7 +51,7 @@ def set_with_keys(value: Path | None, info: ValidationInfo) -> Path | None:
         return value
     if value is None:
         raise ValueError("required with AUTH_MODE=keys, and not set")
-    return sensible(value, parse_keys)
+    return valid(value, parse_keys)
 
 
 def reachable_by_whom(value: str, info: ValidationInfo) -> str:
@@ -93,15 +68,14 @@ def long_enough(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """What the environment says; every variable is in the README's table."""
 
-    model_config = SettingsConfigDict(
-        extra="ignore", frozen=True, validate_default=True, hide_input_in_errors=True
-    )
-
-    allowlist_file: Annotated[Path, AfterValidator(sensible_allowlist)]
-    upstreams_file: Annotated[Path, AfterValidator(sensible_upstreams)]
+    allowlist_file: Annotated[Path, AfterValidator(lambda path: valid(path, allowlist.parse))]
+    upstreams_file: Annotated[
+        Path,
+        AfterValidator(lambda path: valid(path, lambda text: parse_upstreams(text, environment()))),
+    ]
     auth_mode: Literal["keycloak", "keys", "disabled"] = "keycloak"
     keycloak_issuer_url: Annotated[Url, AfterValidator(set_with_keycloak)] = None
     keycloak_audience: Annotated[
@@ -154,4 +128,4 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a variable is missing or senseless; one line for each of them.
     """
-    return loaded(Settings)
+    return load(Settings)

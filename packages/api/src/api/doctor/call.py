@@ -3,16 +3,18 @@
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from api.attribution import Attribution, ProjectId
 from api.doctor.findings import Check, Finding, failed, ok, skipped, unknown
 from api.doctor.models import ModelChecks
 from api.doctor.place import Place
 from api.errors import GatewayError, GatewayTimeout
-from api.gateway import Gateway, loop_time
-from api.lane import Call, Ending
+from api.gateway.attribution import Attribution
+from api.gateway.chat_client import ChatRequest, Ending
+from api.gateway.peer import Gateway
+from api.gateway.wire_client import WireClient
 from api.settings import Settings
-from api.tracing import Trace
-from api.wire import WireLane
+from chassis.http.client_body import loop_time
+from chassis.project_id import ProjectId
+from chassis.trace_context import Trace
 
 CALL_SECONDS = 10.0
 MAX_TOKENS = 24
@@ -59,7 +61,7 @@ class CallChecks:
         spend: bool,
     ) -> None:
         self._settings = settings
-        self._lane = WireLane(gateway)
+        self._lane = WireClient(gateway)
         self._models = models
         self._place = place
         self._project = project
@@ -122,11 +124,11 @@ class CallChecks:
 
     async def _ask(self) -> None:
         trace, began = Trace(), loop_time()
-        call = Call(
+        call = ChatRequest(
             alias=self._models.default,
             messages=[{"role": "user", "content": PROMPT}],
+            options={},
             max_tokens=self._max_tokens,
-            temperature=None,
             attribution=Attribution(self._project, self._settings.solution, trace.trace_id),
             traceparent=trace.traceparent,
             deadline=began + CALL_SECONDS,

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from api.attribution import ProjectId
 from api.doctor.call import CallChecks
 from api.doctor.findings import Check, Finding, findings_of
 from api.doctor.gateway import GatewayChecks
@@ -17,9 +16,10 @@ from api.doctor.realm import RealmChecks
 from api.doctor.redis import RedisChecks
 from api.doctor.surroundings import SurroundingsChecks
 from api.doctor.variables import senseless, sensible
-from api.gateway import Gateway
+from api.gateway.peer import Gateway
 from api.settings import Settings, load_settings, namespace_of_pod, odd_values
-from api.starting import SettingsError
+from chassis.project_id import ProjectId
+from chassis.settings import SettingsError
 
 SOLUTION = str(Settings.model_fields["solution"].default)
 CLOCKS = ["gateway_reachable", "langfuse_reachable", "realm_keys", "openfga_store"]

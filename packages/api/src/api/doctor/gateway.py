@@ -4,7 +4,7 @@ from api.doctor.findings import Check, Finding, failed, ok
 from api.doctor.http import Answer, Http, NoAnswer
 from api.doctor.place import Place
 from api.errors import GatewayError, GatewayKeyRejected
-from api.gateway import CONNECT_SECONDS, Gateway
+from api.gateway.peer import CONNECT_SECONDS, Gateway
 
 
 class GatewayChecks:

@@ -13,10 +13,8 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
-from api.answer_body import read_whole
-from api.errors import GatewayError, GatewayTimeout
-from api.gateway import loop_time
-from api.gateway_answers import NOT_JSON
+from api.gateway.error_table import NOT_JSON
+from chassis.http.client_body import BodyError, DeadlineOver, loop_time, read_whole
 
 ANSWER_SECONDS = 4.0
 SHOWN_CHARACTERS = 120
@@ -100,7 +98,7 @@ class Http:
                 self._note_clock(peer, response.headers.get("Date"), (began + time.time()) / 2)
                 body = await read_whole(response, loop_time() + ANSWER_SECONDS)
                 return Answer(url, response.status, response.content_type, body)
-        except (aiohttp.ClientError, GatewayError, OSError) as error:
+        except (aiohttp.ClientError, BodyError, OSError) as error:
             what, reason = why_no_answer(error)
             raise NoAnswer(what, f"{asked}: {reason}") from None
 
@@ -123,7 +121,7 @@ def why_no_answer(error: Exception) -> tuple[str, str]:
     if isinstance(error, aiohttp.ClientConnectorError):
         said = os.strerror(error.os_error.errno or errno.ECONNABORTED)
         return f"cannot be connected to at {error.host}:{error.port}", said
-    if isinstance(error, TimeoutError | GatewayTimeout):
+    if isinstance(error, TimeoutError | DeadlineOver):
         return f"does not answer within {ANSWER_SECONDS:g} s", "no answer in time"
     if isinstance(error, aiohttp.ClientResponseError):
         return "does not speak HTTP there", reason

@@ -2,12 +2,13 @@
 
 from fnmatch import fnmatchcase
 
-from api.attempts import family
 from api.doctor.findings import Check, Finding, failed, ok, skipped
 from api.doctor.gateway import GatewayChecks
 from api.doctor.place import Place
-from api.question import alias_of
-from api.settings import GEMINI_THINKING, Settings
+from api.llm.call import alias_of
+from api.llm.retry_policy import family
+from api.llm.settings import GEMINI_THINKING
+from api.settings import Settings
 
 LEAST_FOR_THINKING = 200
 """Fewer are used up by the thinking, and the answer is empty; the platform's page names it."""

@@ -5,8 +5,8 @@ from msgspec import MsgspecError
 from api.doctor.findings import Check, Finding, failed, ok, skipped, unknown
 from api.doctor.http import Http, NoAnswer
 from api.doctor.place import Place
-from api.realm_keys import keys_of
 from api.settings import Settings
+from chassis.identity.jwks import keys_of
 
 OFF = "AUTH_MODE=disabled: anybody may call"
 

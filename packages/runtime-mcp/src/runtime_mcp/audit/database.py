@@ -2,11 +2,20 @@
 
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 BUSY_SECONDS = 5.0
+MAY_PASS = (
+    DBAPIError, NoConnection, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
+)  # fmt: skip
+"""What a database raises that may take the same row later."""
+NOT_TAKEN = ("22", "23")
+"""The classes of SQLSTATE that say that a row will never be taken."""
 
 
 def engine_of(
@@ -22,27 +31,20 @@ def engine_of(
         ValueError: it is of another database.
     """
     parsed = make_url(url)
-    pool: dict[str, Any] = {}
+    options: dict[str, Any] = {"hide_parameters": True}
     if connections is not None:
-        pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": BUSY_SECONDS}
+        options |= {"pool_size": connections, "max_overflow": 0, "pool_timeout": BUSY_SECONDS}
+    waits: dict[str, Any] = {"timeout": BUSY_SECONDS}
     match parsed.get_backend_name():
         case "sqlite":
-            engine = create_async_engine(
-                parsed.set(drivername="sqlite+aiosqlite"),
-                hide_parameters=True,
-                **pool,
-                connect_args={"timeout": BUSY_SECONDS},
-            )
+            file = parsed.set(drivername="sqlite+aiosqlite")
+            engine = create_async_engine(file, connect_args=waits, **options)
             event.listen(engine.sync_engine, "connect", durable)
             return engine
         case "postgresql" | "postgres":
-            return create_async_engine(
-                parsed.set(drivername="postgresql+asyncpg"),
-                hide_parameters=True,
-                **pool,
-                pool_pre_ping=True,
-                connect_args={"timeout": BUSY_SECONDS, "command_timeout": patience},
-            )
+            server = parsed.set(drivername="postgresql+asyncpg")
+            waits["command_timeout"] = patience
+            return create_async_engine(server, connect_args=waits, pool_pre_ping=True, **options)
         case other:
             raise ValueError(f"{other} is neither sqlite nor postgresql")
 
@@ -53,3 +55,18 @@ def durable(connection: Any, _: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def will_never_be_taken(error: Exception) -> bool:
+    """Whether the row is at fault: the same one will not be taken later."""
+    if isinstance(error, IntegrityError | DataError):
+        return True
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if str(getattr(cause, "sqlstate", None) or "").startswith(NOT_TAKEN):
+        return True
+    return not isinstance(error, MAY_PASS)
+
+
+def summary_of(error: Exception) -> str:
+    """Its kind and its first line, which has no parameters."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]

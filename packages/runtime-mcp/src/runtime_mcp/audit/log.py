@@ -8,21 +8,27 @@ from typing import Self
 
 from sqlalchemy import select
 
-from api.logs import log
-from runtime_mcp.audit.anchors import Heads, heads
-from runtime_mcp.audit.database import engine_of
-from runtime_mcp.audit.events import AuditUnavailable, NewEvent, Outcome
-from runtime_mcp.audit.faults import said
-from runtime_mcp.audit.migrate import migrate
-from runtime_mcp.audit.recovery import GONE_SECONDS
-from runtime_mcp.audit.rows import denied_row, intent_row, outcome_row, record_row
+from chassis.logs import log
+from runtime_mcp.audit.chain import Heads, heads
+from runtime_mcp.audit.database import engine_of, summary_of
+from runtime_mcp.audit.events import (
+    AuditUnavailable,
+    NewEvent,
+    Outcome,
+    denied_row,
+    intent_row,
+    outcome_row,
+    record_row,
+)
+from runtime_mcp.audit.liveness import GONE_SECONDS
+from runtime_mcp.audit.maintenance import Maintenance
+from runtime_mcp.audit.migrations.migrate import migrate
 from runtime_mcp.audit.tables import writers
-from runtime_mcp.audit.upkeep import Upkeep
 from runtime_mcp.audit.writer import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Writer
 
 PATIENCE_SECONDS = 5.0
 HEARTBEAT_SECONDS = 5.0
-SAY_HEAD_SECONDS = 60.0
+LOG_HEAD_SECONDS = 60.0
 RETENTION_SECONDS = 3600.0
 READERS = 4
 """Who reads the record has connections of its own, so that reading keeps no event from it."""
@@ -54,7 +60,7 @@ class AuditLog:
         self._patience = patience
         self._beat_every = min(HEARTBEAT_SECONDS, max(gone / 4, 0.05))
         self._writer = Writer(self.engine, source_pod=source_pod, patience=patience, key=key)
-        self._upkeep = Upkeep(
+        self._maintenance = Maintenance(
             self.engine, self._writer, source_pod=source_pod, gone=gone, days=retention_days
         )
         self._is_open = False
@@ -62,7 +68,7 @@ class AuditLog:
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(say_why)
+        self._task.add_done_callback(log_failure)
         return self
 
     async def __aexit__(
@@ -73,7 +79,7 @@ class AuditLog:
         await asyncio.wait({self._task}, timeout=2 * self._patience)
         self._task.cancel()
         await asyncio.wait({self._task})
-        await self._upkeep.say_head()
+        await self._maintenance.log_head()
         await self.engine.dispose()
         await self.readers.dispose()
 
@@ -110,9 +116,9 @@ class AuditLog:
         return self._writer.behind
 
     @property
-    def unheard(self) -> float:
-        """Seconds since the database took a sign of life; since the start, where it took none."""
-        return self._upkeep.unheard
+    def silent_seconds(self) -> float:
+        """Seconds since the last heartbeat in the database; without one, since the start."""
+        return self._maintenance.silent_seconds
 
     async def _run(self) -> None:
         """Opens the record, however long the database takes to be there, and keeps it."""
@@ -125,21 +131,23 @@ class AuditLog:
                 await self._writer.write(record_row("started", {"heads": ends}), is_owed=True)
             self._is_open = True
             await asyncio.gather(
-                self._every(self._beat_every, self._upkeep.beat, "audit_heartbeat_missed"),
-                self._every(self._beat_every, self._upkeep.recover, "audit_recovery_failed"),
-                self._every(RETENTION_SECONDS, self._upkeep.retain, "audit_retention_failed"),
-                self._every(SAY_HEAD_SECONDS, self._upkeep.say_head, "audit_head_failed"),
+                self._every(
+                    self._beat_every, self._maintenance.heartbeat, "audit_heartbeat_missed"
+                ),
+                self._every(self._beat_every, self._maintenance.recover, "audit_recovery_failed"),
+                self._every(RETENTION_SECONDS, self._maintenance.retain, "audit_retention_failed"),
+                self._every(LOG_HEAD_SECONDS, self._maintenance.log_head, "audit_head_failed"),
             )
-            await self._say_that_it_ends()
+            await self._report_end()
             self._writing.cancel()
 
-    async def _say_that_it_ends(self) -> None:
+    async def _report_end(self) -> None:
         try:
             async with asyncio.timeout(self._patience):
                 await self._writer.drained()
-                await self._upkeep.seen(ended=True)
-        except Exception as error:  # noqa: BLE001 - others will find out by its silence
-            log.warning("audit_end_not_said", reason=said(error))
+                await self._maintenance.report_alive(ended=True)
+        except Exception as error:  # noqa: BLE001 - the others notice by its heartbeat
+            log.warning("audit_end_not_said", reason=summary_of(error))
 
     async def _until_open(self) -> Heads | None:
         """Where the chains of the others end; None if this one ends before."""
@@ -148,9 +156,9 @@ class AuditLog:
             try:
                 await migrate(self.engine)
                 ends = await heads(self.engine, self._writer.name)
-                await self._upkeep.enrol()
-            except Exception as error:  # noqa: BLE001 - not ready until it is mended, and says why
-                log.error("audit_not_open", reason=said(error))
+                await self._maintenance.register()
+            except Exception as error:  # noqa: BLE001 - not ready until it is mended
+                log.error("audit_not_open", reason=summary_of(error))
                 await self._pause(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             else:
@@ -165,7 +173,7 @@ class AuditLog:
             try:
                 await work()
             except Exception as error:  # noqa: BLE001 - the next time may go well
-                log.warning(failed, reason=said(error))
+                log.warning(failed, reason=summary_of(error))
             await self._pause(seconds)
 
     async def _pause(self, seconds: float) -> None:
@@ -174,7 +182,7 @@ class AuditLog:
                 await self._is_ending.wait()
 
 
-def say_why(task: "asyncio.Task[None]") -> None:
-    """Without the record nothing is called: that it ended on its own is a line, and not silence."""
+def log_failure(task: "asyncio.Task[None]") -> None:
+    """Without the record nothing is called, so its end is in the log."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("audit_stopped", reason=repr(error)[:1000])

@@ -1,6 +1,11 @@
-"""What the record shows: pages of the events that a reader may see, as the platform has them."""
+"""Reading the record: pages of what a reader may see, and new events as they are committed.
 
-from dataclasses import dataclass
+None of those is missed or shown twice, whichever gateway wrote it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,8 +13,12 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from runtime_mcp.audit.tables import events
+from runtime_mcp.audit.chain import last_sequence
+from runtime_mcp.audit.liveness import unsettled
+from runtime_mcp.audit.tables import events, writers
 
+POLL_SECONDS = 0.5
+FILTERED = {"project_id", "actor_id", "action", "resource_type", "resource_id"}
 SAME = (
     "id", "timestamp", "org_id", "actor_id", "actor_type", "action", "resource_type",
     "resource_id", "source_service", "source_pod", "project_id", "trace_id",
@@ -32,10 +41,10 @@ class Scope:
 
     def where(self) -> ColumnElement[bool]:
         """The events in it."""
-        return matching(org_id=self.org_id, project_id=self.project_id, actor_id=self.actor_id)
+        return matching(**asdict(self))
 
 
-class Wanted(BaseModel):
+class EventFilter(BaseModel):
     """The platform's filters; None: any. The end of the time is not in it, its start is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,44 +58,38 @@ class Wanted(BaseModel):
     end_time: datetime | None = None
 
     def where(self) -> ColumnElement[bool]:
-        """The events that are wanted."""
-        asked = matching(
-            project_id=self.project_id,
-            actor_id=self.actor_id,
-            action=self.action,
-            resource_type=self.resource_type,
-            resource_id=self.resource_id,
-        )
+        """The events that fit."""
+        query = matching(**self.model_dump(include=FILTERED))
         if self.start_time is not None:
-            asked = and_(asked, events.c.timestamp >= written(self.start_time))
+            query = and_(query, events.c.timestamp >= written(self.start_time))
         if self.end_time is not None:
-            asked = and_(asked, events.c.timestamp < written(self.end_time))
-        return asked
+            query = and_(query, events.c.timestamp < written(self.end_time))
+        return query
 
 
 async def page_of(
-    engine: AsyncEngine, scope: Scope, wanted: Wanted, *, page: int, size: int
+    engine: AsyncEngine, scope: Scope, filters: EventFilter, *, page: int, size: int
 ) -> tuple[list[dict[str, Any]], int]:
     """A page of the events, the newest first, and how many there are on all pages.
 
     Args:
         page: from 1.
     """
-    where = and_(scope.where(), wanted.where())
+    where = and_(scope.where(), filters.where())
     newest = (events.c.timestamp.desc(), events.c.writer, events.c.sequence.desc())
-    asked = select(events).where(where).order_by(*newest)
+    query = select(events).where(where).order_by(*newest)
     async with engine.connect() as connection:
         count = select(func.count()).select_from(events).where(where)
         total = int((await connection.execute(count)).scalar_one())
-        rows = await connection.execute(asked.offset((page - 1) * size).limit(size))
+        rows = await connection.execute(query.offset((page - 1) * size).limit(size))
         return [shown(row) for row in rows.mappings()], total
 
 
 async def one_of(engine: AsyncEngine, scope: Scope, event_id: str) -> dict[str, Any] | None:
     """The event of this id, if the reader may see it."""
-    asked: Select[Any] = select(events).where(scope.where(), events.c.id == event_id)
+    query: Select[Any] = select(events).where(scope.where(), events.c.id == event_id)
     async with engine.connect() as connection:
-        row = (await connection.execute(asked)).mappings().first()
+        row = (await connection.execute(query)).mappings().first()
     return None if row is None else shown(row)
 
 
@@ -105,3 +108,54 @@ def written(time: datetime) -> str:
     """As the column has it: a time that names no zone is UTC."""
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+async def follow(
+    engine: AsyncEngine, last: int, *, ends: bool = False
+) -> AsyncIterator[dict[str, Any]]:
+    """
+    Args:
+        last: how many of the events that are there already come first.
+        ends: after those.
+    """
+    known = await ends_of_chains(engine)
+    async with engine.connect() as connection:
+        newest = select(events).order_by(events.c.timestamp.desc()).limit(last)
+        there = [shown(row) for row in (await connection.execute(newest)).mappings()]
+    for event in reversed(there):
+        if event["details"]["sequence"] <= known.get(event["details"]["writer"], 0):
+            yield event
+    written_to: set[str] = set()
+    while not ends:
+        await asyncio.sleep(POLL_SECONDS)
+        open_now = {row.writer for row in await unsettled(engine)}
+        for event in await new(engine, open_now | written_to, known):
+            yield event
+        # One that was settled since then has written its last events meanwhile.
+        written_to = open_now
+
+
+async def ends_of_chains(engine: AsyncEngine) -> dict[str, int]:
+    """Where each chain is read up to: the times of different gateways do not tell what is new."""
+    query = select(writers.c.writer, last_sequence())
+    async with engine.connect() as connection:
+        return {writer: last or 0 for writer, last in (await connection.execute(query)).all()}
+
+
+async def new(
+    engine: AsyncEngine, chains: Iterable[str], known: dict[str, int]
+) -> list[dict[str, Any]]:
+    """The events of these chains after those that are known, which then are, too."""
+    found: list[dict[str, Any]] = []
+    async with engine.connect() as connection:
+        for writer in chains:
+            query = (
+                select(events)
+                .where(events.c.writer == writer, events.c.sequence > known.get(writer, 0))
+                .order_by(events.c.sequence)
+            )
+            rows = [shown(row) for row in (await connection.execute(query)).mappings()]
+            if rows:
+                known[writer] = rows[-1]["details"]["sequence"]
+                found += rows
+    return sorted(found, key=lambda event: str(event["timestamp"]))

@@ -1,4 +1,4 @@
-"""What is older than its time goes: from the old end of each chain, and the record says so itself.
+"""What is older than its time is removed from the old end of each chain, as the record itself says.
 
 What is removed is written down before it is: the newest such event says of every chain where it
 begins, so that a chain that begins later is known to be cut, and by whom.
@@ -10,14 +10,14 @@ from itertools import takewhile
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from runtime_mcp.audit.anchors import Heads, heads_in, told_of
+from runtime_mcp.audit.chain import Heads, checkpoints, heads_in
 from runtime_mcp.audit.tables import events, writers
 
 ROWS_AT_ONCE = 5000
 EVENTS_LOOKED_AT = 50_000
 """Of each chain and round: no question to the database takes longer because there is more."""
 NEWEST = 20
-"""Of two gateways that remove at the same time, each has said something that the other has not."""
+"""Of two gateways that remove at the same time, each has written what the other has not."""
 
 
 def days_ago(days: int) -> str:
@@ -30,25 +30,23 @@ async def outdated(engine: AsyncEngine, before: str) -> Heads:
     async with engine.connect() as connection:
         found: Heads = {}
         for writer in list((await connection.execute(select(writers.c.writer))).scalars()):
-            if await begins_before(connection, writer, before):
-                found[writer] = await last_before(connection, writer, before)
+            if (last := await last_before(connection, writer, before)) is not None:
+                found[writer] = last
         return found
 
 
-async def begins_before(connection: AsyncConnection, writer: str, before: str) -> bool:
-    mine = select(events.c.timestamp).where(events.c.writer == writer)
-    first = (await connection.execute(mine.order_by(events.c.sequence).limit(1))).scalar()
-    return first is not None and first < before
-
-
-async def last_before(connection: AsyncConnection, writer: str, before: str) -> tuple[int, str]:
-    asked = (
+async def last_before(
+    connection: AsyncConnection, writer: str, before: str
+) -> tuple[int, str] | None:
+    oldest = (
         select(events.c.sequence, events.c.hash, events.c.timestamp)
         .where(events.c.writer == writer)
         .order_by(events.c.sequence)
-        .limit(EVENTS_LOOKED_AT)
     )
-    rows = (await connection.execute(asked)).all()
+    first = (await connection.execute(oldest.limit(1))).first()
+    if first is None or first.timestamp >= before:
+        return None
+    rows = (await connection.execute(oldest.limit(EVENTS_LOOKED_AT))).all()
     *_, last = takewhile(lambda row: row.timestamp < before, rows)
     return last.sequence, last.hash
 
@@ -75,11 +73,16 @@ def furthest(one: Heads, other: Heads) -> Heads:
     }
 
 
-async def still_named(engine: AsyncEngine) -> set[str]:
-    """The chains that may have events, or of which an event of another one tells."""
+async def removed_with(engine: AsyncEngine, outdated: Heads) -> Heads:
+    """What is removed of each chain once these events are, too.
+
+    Only of chains that may have events, or of which an event of another one names a head.
+    """
     async with engine.connect() as connection:
         named = set((await connection.execute(select(writers.c.writer))).scalars())
-        return named.union(*await told_of(connection))
+        named = named.union(*await checkpoints(connection))
+        known = furthest(await removed_so_far(connection), outdated)
+    return {writer: head for writer, head in known.items() if writer in named}
 
 
 async def remove(engine: AsyncEngine, up_to: Heads) -> int:

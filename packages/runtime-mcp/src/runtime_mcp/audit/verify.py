@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from runtime_mcp.audit.anchors import told_of
-from runtime_mcp.audit.chain import START, link
+from runtime_mcp.audit.chain import START, checkpoints, link
 from runtime_mcp.audit.retention import removed_so_far
 from runtime_mcp.audit.tables import events
 
@@ -32,22 +31,22 @@ async def findings(
     """
     async with one_view(engine) as connection:
         removed = await removed_so_far(connection)
-        told = await told_heads(connection)
+        known = await known_heads(connection)
         for writer, sequence, digest in heads:
-            told[writer][sequence] = digest
+            known[writer][sequence] = digest
         every = select(events).order_by(events.c.writer, events.c.sequence)
         rows = await connection.stream(every.execution_options(yield_per=ROWS_AT_ONCE))
         chain = Chain("", 0, START)
         async for row in rows.mappings():
             if row["writer"] != chain.writer:
-                for line in chain.ended(told.pop(chain.writer, {}), removed):
+                for line in chain.ended(known.pop(chain.writer, {}), removed):
                     yield line
                 chain = Chain.of(row, removed)
-            for line in chain.follow(row, told[chain.writer], key):
+            for line in chain.follow(row, known[chain.writer], key):
                 yield line
-        for line in chain.ended(told.pop(chain.writer, {}), removed):
+        for line in chain.ended(known.pop(chain.writer, {}), removed):
             yield line
-        for writer, ends in told.items():
+        for writer, ends in known.items():
             for line in Chain(writer, 0, START).ended(ends, removed):
                 yield line
         intents = events.alias("intents")
@@ -74,11 +73,11 @@ class Chain:
         """The chain that begins here, after what the record says was removed."""
         sequence, digest = removed.get(first["writer"], (0, START))
         if first["sequence"] <= sequence:
-            # It was said to go, and is still there: then all of it has to be.
+            # It is recorded as removed and still there: then all of it has to be.
             return cls(first["writer"], first["sequence"] - 1, first["previous_hash"])
         return cls(first["writer"], sequence, digest)
 
-    def follow(self, row: RowMapping, told: dict[int, str], key: bytes) -> Iterable[str]:
+    def follow(self, row: RowMapping, known: dict[int, str], key: bytes) -> Iterable[str]:
         """What is wrong with the next event."""
         self._sequence += 1
         where = f"writer {self.writer}, event {row['sequence']} ({row['id']})"
@@ -90,14 +89,14 @@ class Chain:
         written: dict[str, Any] = dict(row)
         if link(written, key) != row["hash"]:
             yield f"{where}: was changed after it was written"
-        if told.get(row["sequence"], row["hash"]) != row["hash"]:
+        if known.get(row["sequence"], row["hash"]) != row["hash"]:
             yield f"{where}: is another than the one that was there before"
         self._previous = row["hash"]
 
-    def ended(self, told: dict[int, str], removed: dict[str, tuple[int, str]]) -> Iterable[str]:
+    def ended(self, known: dict[int, str], removed: dict[str, tuple[int, str]]) -> Iterable[str]:
         """What is wrong with the chain's end: it is known to have been further on."""
         gone = removed.get(self.writer, (0, START))[0]
-        last = max(told, default=0)
+        last = max(known, default=0)
         if last > max(self._sequence, gone):
             yield f"writer {self.writer}: the events {self._sequence + 1} to {last} are missing"
 
@@ -113,13 +112,13 @@ async def one_view(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
         yield connection
 
 
-async def told_heads(connection: AsyncConnection) -> dict[str, dict[int, str]]:
-    """By writer, the events that other chains tell of."""
-    told: dict[str, dict[int, str]] = defaultdict(dict)
-    for heads in await told_of(connection):
+async def known_heads(connection: AsyncConnection) -> dict[str, dict[int, str]]:
+    """By writer, the hashes of its events that other chains name."""
+    known: dict[str, dict[int, str]] = defaultdict(dict)
+    for heads in await checkpoints(connection):
         for writer, (sequence, digest) in heads.items():
-            told[writer][sequence] = digest
-    return told
+            known[writer][sequence] = digest
+    return known
 
 
 async def open_calls(engine: AsyncEngine) -> int:

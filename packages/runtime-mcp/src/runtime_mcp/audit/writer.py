@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.logs import log
+from chassis.logs import log
 from runtime_mcp.audit.chain import START, link
-from runtime_mcp.audit.entry import Entry
-from runtime_mcp.audit.events import AuditUnavailable
-from runtime_mcp.audit.faults import said, will_never_be_taken
-from runtime_mcp.audit.rows import Row, not_made_row, stamp
+from runtime_mcp.audit.database import summary_of, will_never_be_taken
+from runtime_mcp.audit.events import AuditUnavailable, PendingEvent, Row, not_made_row, stamp
 from runtime_mcp.audit.tables import events
 
 MOST_AT_ONCE = 200
@@ -49,7 +47,7 @@ class Writer:
         self._commit = None if engine.dialect.name == "sqlite" else patience
         self._is_sure = True
         self._in_doubt: dict[str, Row] = {}
-        self._waiting: asyncio.Queue[Entry] = asyncio.Queue()
+        self._waiting: asyncio.Queue[PendingEvent] = asyncio.Queue()
         self._writing_since: float | None = None
 
     @property
@@ -99,16 +97,16 @@ class Writer:
         """Returns once nothing waits."""
         await self._waiting.join()
 
-    def _put(self, row: Row, *, is_owed: bool) -> Entry:
+    def _put(self, row: Row, *, is_owed: bool) -> PendingEvent:
         row |= stamp(self._pod)
         # An outcome has its place: there are no more of them than intents that had one.
         if self._waiting.qsize() >= MOST_WAITING and row["phase"] != "outcome":
             raise AuditUnavailable(f"{MOST_WAITING} events wait already")
-        entry = Entry(row, asyncio.get_running_loop().create_future(), is_owed)
+        entry = PendingEvent(row, asyncio.get_running_loop().create_future(), is_owed)
         self._waiting.put_nowait(entry)
         return entry
 
-    async def _written(self, batch: Sequence[Entry]) -> None:
+    async def _written(self, batch: Sequence[PendingEvent]) -> None:
         """Returns once each of them is committed, not taken for good, or given up."""
         pause = FIRST_PAUSE_SECONDS
         left = list(batch)
@@ -119,11 +117,13 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - nothing may end the writer; sorted below
                 self._is_sure = False
                 if not will_never_be_taken(error):
-                    log.error("audit_not_written", events=len(left), reason=said(error))
+                    log.error("audit_not_written", events=len(left), reason=summary_of(error))
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 elif len(left) == 1:
-                    log.error("audit_event_not_taken", reason=said(error), id=left[0].row["id"])
+                    log.error(
+                        "audit_event_not_taken", reason=summary_of(error), id=left[0].row["id"]
+                    )
                     left[0].fail(error)
                     return
                 else:
@@ -135,7 +135,7 @@ class Writer:
                     self._committed(entry)
                 return
 
-    async def _insert(self, entries: list[Entry]) -> None:
+    async def _insert(self, entries: list[PendingEvent]) -> None:
         if not entries:
             return
         sequence, previous = self.head
@@ -150,7 +150,7 @@ class Writer:
         self._in_doubt.clear()
         self.head = (sequence, previous)
 
-    async def _look(self, entries: list[Entry]) -> list[Entry]:
+    async def _look(self, entries: list[PendingEvent]) -> list[PendingEvent]:
         """Those that are not committed, after a commit of which nobody knows whether it was one."""
         if self._is_sure:
             return entries
@@ -174,7 +174,7 @@ class Writer:
         self._is_sure = True
         return [entry for entry in entries if entry.row["id"] not in there]
 
-    def _committed(self, entry: Entry) -> None:
+    def _committed(self, entry: PendingEvent) -> None:
         if not entry.done.done():
             entry.done.set_result(None)
         elif not entry.is_owed:

@@ -5,18 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from api.setting_values import HEADER_NAME, http_url
-from runtime_mcp import strict_yaml
+from chassis.setting_values import HEADER_NAME, http_url
+from chassis.watched_file import parse_yaml
 from runtime_mcp.upstreams.secrets import Secrets
 
 ServerName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\z")]
@@ -60,7 +52,7 @@ class _Server(BaseModel):
     """
     Attributes:
         timeout_seconds: for one call, with its connection.
-        max_result_bytes: of one answer, as it comes; of all that a server says of its tools, too.
+        max_result_bytes: of one answer, as it comes, and of the list of its tools.
         max_concurrent: calls under way at a time; the next is refused.
         pins: tool to fingerprint; a tool that has another one is not offered.
     """
@@ -92,10 +84,10 @@ class HttpServerConfig(_Server):
 class StdioServerConfig(_Server):
     """
     Attributes:
-        env: all that the process gets, but for a few names that tell no secret; with `${VARIABLE}`
+        env: all that the process gets, but for a few names that hold no secret; with `${VARIABLE}`
             and `${file:/path}`.
         forward_identity: whether who calls goes on, in a call's `_meta`.
-        start_timeout_seconds: until it says which MCP it speaks.
+        start_timeout_seconds: until it is initialised.
     """
 
     command: Annotated[str, Field(min_length=1), AfterValidator(without_nul)]
@@ -132,12 +124,8 @@ def parse(text: str, environment: Mapping[str, str]) -> UpstreamsConfig:
 
     Raises:
         ValueError: it is none, or names a variable that is not there; says where, in one line.
-        yaml.YAMLError: it is no YAML.
     """
-    try:
-        config = UpstreamsConfig.model_validate(strict_yaml.load(text))
-    except ValidationError as error:
-        raise ValueError("; ".join(sentences(error))) from None
+    config = parse_yaml(text, UpstreamsConfig)
     secrets = Secrets(environment)
     for name, server in config.servers.items():
         for where, value in values_of(server):
@@ -155,11 +143,3 @@ def values_of(server: HttpServerConfig | StdioServerConfig) -> Iterator[tuple[st
     )
     for name, value in values.items():
         yield f"{kind}.{name}", value
-
-
-def sentences(error: ValidationError) -> Iterator[str]:
-    for each in error.errors(include_url=False, include_input=False):
-        where = ".".join(
-            str(part) for part in each["loc"] if part not in ("http", "stdio", "[key]")
-        )
-        yield f"{where or 'the file'}: {each['msg'].removeprefix('Value error, ')}"

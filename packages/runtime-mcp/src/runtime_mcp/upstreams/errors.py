@@ -52,3 +52,10 @@ class UpstreamRefused(UpstreamError):
 class UpstreamRedirected(UpstreamRefused):
     code = "upstream_redirected"
     detail = "The tool's server is said to be elsewhere, and the gateway does not go there."
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """The errors in a group, or the one."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for each in error.exceptions for leaf in leaves(each)]
+    return [error]

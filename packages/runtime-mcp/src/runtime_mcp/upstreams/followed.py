@@ -1,17 +1,16 @@
-"""One server as it comes and goes: asked again and again what it offers; one that is down hides."""
+"""One server as it comes and goes: its tools are listed again and again; a down one has none."""
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import Tool
 
-from api.logs import log
-from api.redaction import redacted
+from chassis.logs import log
+from chassis.redaction import redacted
 from runtime_mcp.upstreams.errors import UpstreamError
-from runtime_mcp.upstreams.offering import OfferedTool, Offering
-from runtime_mcp.upstreams.pins import ChangedTool, Pins
+from runtime_mcp.upstreams.offering import ChangedTool, OfferedTool, Offering, Pins
 from runtime_mcp.upstreams.server import Server
 
 FIRST_RETRY_SECONDS = 0.5
@@ -28,7 +27,7 @@ class UpstreamState:
         changed: the tools that are not offered, because they are not what they were.
     """
 
-    name: str
+    server: str
     up: bool
     reason: str | None
     tools: int
@@ -38,17 +37,17 @@ class UpstreamState:
 class Followed:
     """
     Args:
-        look: seconds from one look at its tools to the next.
+        refresh: seconds after which its tools are listed again.
 
     Attributes:
         offered: what it offers now, by full name.
     """
 
-    def __init__(self, server: Server, pins: Pins, look: float) -> None:
+    def __init__(self, server: Server, pins: Pins, refresh: float) -> None:
         self.server = server
         self.offered: dict[str, OfferedTool] = {}
         self._pins = pins
-        self._look = look
+        self._refresh = refresh
         self._tools: list[Tool] = []
         self._ending = asyncio.Event()
         self._offering = Offering(server, pins)
@@ -61,7 +60,7 @@ class Followed:
         # A second time it would be cancelled while it ends its process.
         if not self._ending.is_set():
             self._ending.set()
-            self.server.look()
+            self.server.request_refresh()
             self._task.cancel()
         await asyncio.wait({self._task})
         await self.server.aclose()
@@ -90,32 +89,30 @@ class Followed:
                 async with self.server.connected():
                     while not self._ending.is_set():
                         self._offer(await self.server.tools())
-                        await self.server.until_worth_a_look(self._look)
+                        await self.server.until_refresh(self._refresh)
             except (UpstreamError, MCPError) as error:
                 reason = error.reason if isinstance(error, UpstreamError) else error.message
-                self._went(reason)
+                self._down(reason)
             except Exception as error:  # noqa: BLE001
-                # Whatever it is, it is this server's, and the next look may find it well.
+                # Whatever it is, it is this server's, and it may be well the next time.
                 log.exception("upstream_not_followed", server=self.server.name)
-                self._went(f"{type(error).__name__}, which nobody expected")
+                self._down(f"{type(error).__name__}, which nobody expected")
             if self._ending.is_set():
                 return
-            if loop.time() - began > self._look:
+            if loop.time() - began > self._refresh:
                 wait = FIRST_RETRY_SECONDS
             await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - no secret
-            wait = min(wait * 2, self._look)
+            wait = min(wait * 2, self._refresh)
 
     def _hide(self) -> None:
         self.offered = {}
 
-    def _went(self, reason: str) -> None:
+    def _down(self, reason: str) -> None:
         reason = redacted(" ".join(reason.split()))[:300]
         if self.state.up or self.state.reason != reason:
             log.warning("upstream_down", server=self.server.name, reason=reason)
         self._hide()
-        self.state = UpstreamState(
-            self.server.name, up=False, reason=reason, tools=0, changed=self.state.changed
-        )
+        self.state = replace(self.state, up=False, reason=reason, tools=0)
 
     def _offer(self, tools: list[Tool]) -> None:
         offered, changed = self._offering.of(tools)

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from api.redaction import keep_out
+from chassis.redaction import keep_out
+from runtime_mcp.upstreams.errors import UpstreamDown
 
 REFERENCE = re.compile(r"\$\{(?:file:(?P<path>/[^{}]+)|(?P<variable>[A-Za-z_][A-Za-z0-9_]*))\}")
 
@@ -46,6 +47,20 @@ class Secrets:
             SecretMissing: a variable or a file is not there, or is empty.
         """
         return REFERENCE.sub(self._what_stands_for, text)
+
+    def filled_all(self, where: str, values: Mapping[str, str]) -> dict[str, str]:
+        """All of these values as they are now.
+
+        Raises:
+            UpstreamDown: a variable or a file is not there, or is empty.
+        """
+        filled = {}
+        for name, value in values.items():
+            try:
+                filled[name] = self.filled(value)
+            except SecretMissing as error:
+                raise UpstreamDown(f"{where}.{name}: {error}") from None
+        return filled
 
     def _what_stands_for(self, found: re.Match[str]) -> str:
         variable = found["variable"]

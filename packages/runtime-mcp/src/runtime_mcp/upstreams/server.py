@@ -2,32 +2,18 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, cast
 
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    HEADER_MISMATCH,
-    UNSUPPORTED_PROTOCOL_VERSION,
-    CallToolRequest,
-    CallToolRequestParams,
-    CallToolResult,
-    InputRequiredResult,
-    RequestParamsMeta,
-    Tool,
-)
-from pydantic import TypeAdapter
+from mcp_types import HEADER_MISMATCH, UNSUPPORTED_PROTOCOL_VERSION, Tool
 
-from runtime_mcp.upstreams.config import HttpServerConfig, StdioServerConfig
+from runtime_mcp.upstreams.config import ServerConfig
 from runtime_mcp.upstreams.errors import UpstreamBusy, UpstreamDown, UpstreamRefused
-from runtime_mcp.upstreams.on_behalf import OnBehalf
+from runtime_mcp.upstreams.tool_request import Result, ToolRequest
 
-Result = CallToolResult | InputRequiredResult
-RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 STALE = (HEADER_MISMATCH, UNSUPPORTED_PROTOCOL_VERSION)
-"""The server's words for that it is not any more what it was at the last look."""
-LEAST_BETWEEN_LOOKS = 0.5
+"""Errors of a server that is not any more what it was when its tools were listed."""
+SHORTEST_REFRESH_SECONDS = 0.5
 
 
 class Server(ABC):
@@ -36,18 +22,18 @@ class Server(ABC):
         name: what its tools' names begin with.
     """
 
-    def __init__(self, name: str, config: HttpServerConfig | StdioServerConfig) -> None:
+    def __init__(self, name: str, config: ServerConfig) -> None:
         self.name = name
         self.config = config
         self.under_way = 0
         self._is_over = False
-        self._worth_a_look = asyncio.Event()
+        self._refresh = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
     @abstractmethod
     def connected(self) -> AbstractAsyncContextManager[None]:
-        """Around its looks and calls.
+        """Around its calls and the listing of its tools.
 
         Raises:
             UpstreamError: it cannot be reached, or not any more.
@@ -58,35 +44,21 @@ class Server(ABC):
         """All that it offers.
 
         Raises:
-            UpstreamError: it does not say.
-            MCPError: it says why not.
+            UpstreamError: they cannot be listed.
+            MCPError: as the server says why.
         """
 
     @abstractmethod
-    async def _call(
-        self,
-        tool: str,
-        params: CallToolRequestParams,
-        headers: Mapping[str, str],
-        client_side: OnBehalf,
-    ) -> Result: ...
+    async def _call(self, tool: str, request: ToolRequest) -> Result: ...
 
     async def aclose(self) -> None:
         """Takes no more calls, and ends those under way."""
         self._is_over = True
 
-    async def call(
-        self,
-        tool: str,
-        params: CallToolRequestParams,
-        headers: Mapping[str, str],
-        client_side: OnBehalf,
-    ) -> Result:
+    async def call(self, tool: str, request: ToolRequest) -> Result:
         """
         Args:
             tool: as the server calls it.
-            headers: who calls and for which project, by lower-case name.
-            client_side: what its client can be asked for and told.
 
         Raises:
             UpstreamError: there is no result.
@@ -99,56 +71,33 @@ class Server(ABC):
         self.under_way += 1
         self._idle.clear()
         try:
-            return await self._call(tool, params, headers, client_side)
+            return await self._call(tool, request)
         except (UpstreamDown, UpstreamRefused):
-            self.look()
+            self.request_refresh()
             raise
         except MCPError as error:
             if error.code in STALE:
-                self.look()
+                self.request_refresh()
             raise
         finally:
             self.under_way -= 1
             if not self.under_way:
                 self._idle.set()
 
-    def look(self) -> None:
-        """There is reason to look at its tools now."""
-        self._worth_a_look.set()
+    def request_refresh(self) -> None:
+        """Its tools may have changed: they are listed again."""
+        self._refresh.set()
 
-    async def until_worth_a_look(self, at_the_latest: float) -> None:
-        """Returns when there is reason to, or after so many seconds."""
-        await asyncio.sleep(min(LEAST_BETWEEN_LOOKS, at_the_latest))
+    async def until_refresh(self, at_the_latest: float) -> None:
+        """Returns when its tools have to be listed again, after so many seconds at the latest."""
+        await asyncio.sleep(min(SHORTEST_REFRESH_SECONDS, at_the_latest))
         try:
             async with asyncio.timeout(at_the_latest):
-                await self._worth_a_look.wait()
+                await self._refresh.wait()
         except TimeoutError:
             pass
-        self._worth_a_look.clear()
+        self._refresh.clear()
 
     async def until_idle(self) -> None:
         """Returns when no call is under way."""
         await self._idle.wait()
-
-
-def request_of(
-    tool: str, params: CallToolRequestParams, meta: Mapping[str, Any] | None = None
-) -> CallToolRequest:
-    """The call as it goes on. Sent as it is and not by the session's `call_tool`, which would ask
-    for the tools again, to check what the agent's side checks."""
-    return CallToolRequest(
-        params=CallToolRequestParams(
-            name=tool,
-            arguments=params.arguments,
-            input_responses=params.input_responses,
-            request_state=params.request_state,
-            _meta=cast(RequestParamsMeta, dict(meta)) if meta else None,
-        )
-    )
-
-
-def leaves(error: BaseException) -> list[BaseException]:
-    """The errors in a group, or the one."""
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for each in error.exceptions for leaf in leaves(each)]
-    return [error]

@@ -6,26 +6,27 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from mcp.shared.exceptions import MCPError
 from mcp_types import Tool
 
-from api.logs import log
-from runtime_mcp.upstreams.config import HttpServerConfig, StdioServerConfig, UpstreamsConfig
+from chassis.logs import log
+from runtime_mcp.upstreams.config import ServerConfig, StdioServerConfig, UpstreamsConfig
+from runtime_mcp.upstreams.errors import UpstreamError
 from runtime_mcp.upstreams.followed import Followed, UpstreamState
-from runtime_mcp.upstreams.http_server import HttpServer
-from runtime_mcp.upstreams.offering import OfferedTool
-from runtime_mcp.upstreams.pins import Pins
+from runtime_mcp.upstreams.http.server import HttpServer
+from runtime_mcp.upstreams.offering import OfferedTool, Pins, fingerprint_of
 from runtime_mcp.upstreams.secrets import Secrets
 from runtime_mcp.upstreams.server import Server
-from runtime_mcp.upstreams.stdio_server import StdioServer
+from runtime_mcp.upstreams.stdio.server import StdioServer
 
-LOOK_SECONDS = 30.0
+REFRESH_SECONDS = 30.0
 
 
 class Upstreams:
     """
     Args:
         environment: the gateway's own, for what the config refers to.
-        look: seconds from one look at a server's tools to the next.
+        refresh: seconds after which a server's tools are listed again.
     """
 
     def __init__(
@@ -33,12 +34,12 @@ class Upstreams:
         config: UpstreamsConfig,
         environment: Mapping[str, str],
         *,
-        look: float = LOOK_SECONDS,
+        refresh: float = REFRESH_SECONDS,
     ) -> None:
         self._config = config
         self._environment = environment
         self._secrets = Secrets(environment)
-        self._look = look
+        self._refresh = refresh
         self._followed: dict[str, Followed] = {}
         self._retiring: dict[asyncio.Task[None], Followed] = {}
         self._pins: dict[tuple[str, ...], Pins] = {}
@@ -89,18 +90,15 @@ class Upstreams:
         """Of each server, in the order of the config."""
         return [each.state for each in self._followed.values()]
 
-    def _start(self, name: str, config: HttpServerConfig | StdioServerConfig) -> Followed:
+    def _start(self, name: str, config: ServerConfig) -> Followed:
         # What was seen of a server counts on when another line of it is changed, and not elsewhere.
         pins = self._pins.setdefault((name, *where(config)), Pins())
         server = server_of(name, config, self._secrets, self._environment)
-        return Followed(server, pins, self._look)
+        return Followed(server, pins, self._refresh)
 
 
 def server_of(
-    name: str,
-    config: HttpServerConfig | StdioServerConfig,
-    secrets: Secrets,
-    environment: Mapping[str, str],
+    name: str, config: ServerConfig, secrets: Secrets, environment: Mapping[str, str]
 ) -> Server:
     """The server that this config names."""
     if isinstance(config, StdioServerConfig):
@@ -108,13 +106,31 @@ def server_of(
     return HttpServer(name, config, secrets)
 
 
-def where(config: HttpServerConfig | StdioServerConfig) -> tuple[str, ...]:
+def where(config: ServerConfig) -> tuple[str, ...]:
     if isinstance(config, StdioServerConfig):
         return (config.command, *config.args, str(config.cwd))
     return (config.url,)
 
 
-def without_pins(
-    config: HttpServerConfig | StdioServerConfig,
-) -> HttpServerConfig | StdioServerConfig:
+def without_pins(config: ServerConfig) -> ServerConfig:
     return config.model_copy(update={"pins": {}})
+
+
+async def offered_pins(
+    config: UpstreamsConfig, environment: Mapping[str, str]
+) -> dict[str, dict[str, str] | UpstreamError | MCPError]:
+    """Of each server, in the order of the config: tool to fingerprint, or why there is none."""
+    secrets = Secrets(environment)
+    servers = [server_of(name, each, secrets, environment) for name, each in config.servers.items()]
+    found = await asyncio.gather(*map(pins_of, servers))
+    return {server.name: each for server, each in zip(servers, found, strict=True)}
+
+
+async def pins_of(server: Server) -> dict[str, str] | UpstreamError | MCPError:
+    try:
+        async with server.connected():
+            return {tool.name: fingerprint_of(tool) for tool in await server.tools()}
+    except (UpstreamError, MCPError) as error:
+        return error
+    finally:
+        await server.aclose()

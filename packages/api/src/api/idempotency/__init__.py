@@ -1,0 +1,1 @@
+"""`Idempotency-Key`: a call is made and paid for once."""

@@ -1,0 +1,1 @@
+"""Spans for Langfuse, and traces read back from it."""

@@ -1,0 +1,1 @@
+"""The service helper: every call to a model goes through here."""

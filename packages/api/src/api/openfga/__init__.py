@@ -1,0 +1,1 @@
+"""Access to projects, asked of OpenFGA."""

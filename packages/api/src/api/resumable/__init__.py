@@ -1,0 +1,1 @@
+"""`Last-Event-ID`: a reader comes back to its stream."""

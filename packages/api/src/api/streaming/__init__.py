@@ -1,0 +1,1 @@
+"""A stream is opened before its response."""

@@ -1,0 +1,1 @@
+"""Tickets for an `EventSource`, which cannot send a token."""

@@ -1,0 +1,1 @@
+"""HTTP middleware, request bodies and responses of peers."""

@@ -1,0 +1,1 @@
+"""Spans, their export, and bounded metrics."""

@@ -1,0 +1,1 @@
+"""The HTTP routes beside MCP's own."""

@@ -1,0 +1,1 @@
+"""MCP servers that are processes of ours, over their pipes."""
