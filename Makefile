@@ -74,7 +74,7 @@ types: $(API)
 	@.venv/bin/mypy $(wildcard $(TYPED))
 
 imports: $(API) ## check that imports go down, as the contracts in pyproject.toml say
-	@.venv/bin/lint-imports --no-cache --no-logo
+	@PYTHONPATH=$(dir $(wildcard charts/*/gateway/config.yaml)) .venv/bin/lint-imports --no-cache --no-logo
 
 attribution: $(API) ## find completions that go round the service helper; ARGS=folder looks there
 	@.venv/bin/python tools/attribution.py $(ARGS)
