@@ -14,7 +14,7 @@ from pydantic import (
     InstanceOf,
     SecretStr,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic_settings import EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from api.gateway.attribution import Solution
 from api.gateway.key import GatewayKey
@@ -35,13 +35,13 @@ from api.setting_values import (
 from chassis.addresses import path_prefix, web_origins
 from chassis.setting_values import (
     certificates_of,
-    headers_of_otlp,
     http_url,
     set_with_keycloak,
     split,
     unless_empty,
 )
 from chassis.settings import load
+from chassis.telemetry.settings import OtlpSettings
 
 GEMINI_THINKING = (
     "gemini-3.5-flash",
@@ -63,7 +63,7 @@ class Settings(
     OpenFgaSettings,  # removable: openfga
     LitellmSettings,  # removable: litellm
     ResumableSettings,  # removable: resumable
-    BaseSettings,
+    OtlpSettings,
 ):
     """What the environment says; every variable is in the README's table."""
 
@@ -99,17 +99,7 @@ class Settings(
         str | None, BeforeValidator(unless_empty), AfterValidator(set_with_keycloak)
     ] = None
     keycloak_jwks_url: Url = None
-    otel_enabled: bool = True
-    otel_traces_enabled: bool = True
-    otel_exporter_otlp_endpoint: Url = None
-    otel_exporter_otlp_protocol: Annotated[
-        Literal["grpc", "http/protobuf"] | None, BeforeValidator(unless_empty)
-    ] = None
-    otel_exporter_otlp_headers: Annotated[
-        SecretStr | None, BeforeValidator(unless_empty), AfterValidator(headers_of_otlp)
-    ] = None
     otel_service_name: Annotated[str | None, BeforeValidator(unless_empty)] = None
-    otel_trace_sample_rate: float = Field(1, ge=0, le=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     host: Annotated[str, Field(min_length=1), AfterValidator(reachable_by_whom)] = "127.0.0.1"
     root_path: Annotated[str, AfterValidator(path_prefix)] = ""
@@ -122,6 +112,11 @@ class Settings(
             return GatewayKey.from_file(self.llm_gateway_api_key_file)
         given = self.llm_gateway_api_key or SecretStr("")
         return GatewayKey(given.get_secret_value())
+
+    @property
+    def service_name(self) -> str:
+        """What spans say they come from."""
+        return self.otel_service_name or str(self.solution)
 
     def jwks_url(self) -> str:
         """Where the realm's keys are: where Keycloak has them, unless another place is named."""

@@ -7,14 +7,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from chassis.telemetry.export import SpanExport
+    from chassis.telemetry.metrics import Export
     from chassis.watched_file import WatchedFile
     from runtime_mcp.agents.agent import Agents
     from runtime_mcp.audit.log import AuditLog
     from runtime_mcp.metrics import Metrics
     from runtime_mcp.settings import Settings
     from runtime_mcp.tools.call import Calls
-    from runtime_mcp.tools.spans import ToolCallSeen
     from runtime_mcp.upstreams.upstreams import Upstreams
 
 
@@ -33,7 +32,7 @@ class AppState:
     upstreams: "Upstreams"
     metrics: "Metrics"
     files: "Mapping[str, WatchedFile[Any]]"
-    exports: "Sequence[SpanExport[ToolCallSeen]]"
+    exports: "Sequence[Export]"
 
 
 class LifespanState(TypedDict):

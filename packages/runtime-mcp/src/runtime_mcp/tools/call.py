@@ -26,7 +26,7 @@ from runtime_mcp.tools.builtin import HELLO, failed
 from runtime_mcp.tools.call_events import event_of, outcome_of, told
 from runtime_mcp.tools.catalog import Asked, Offer, Offers, Result
 from runtime_mcp.tools.refusals import denied, refusal_of
-from runtime_mcp.tools.spans import ToolCallSeen
+from runtime_mcp.tools.span_export import ToolCallSeen
 from runtime_mcp.upstreams.errors import UpstreamError
 
 
