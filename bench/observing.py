@@ -1,21 +1,20 @@
 """`python -m bench.observing`: what it costs to watch calls, per call and per streamed chunk.
 
 The service helper alone, in this process, with and without its watchers, by turns; what is compared
-is its processor time. Exit code 1: watching costs 10 % or more of the bare helper.
+is its processor time. Exit code 1: watching costs more than 10 % of the bare helper or, with an
+export of traces, more than 25 %.
 """
 
 import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 import uvloop
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
@@ -23,56 +22,50 @@ from api.__main__ import keep_garbage_collection_rare
 from api.gateway.attribution import Solution
 from api.gateway.peer import Gateway
 from api.gateway.wire_client import WireClient
-from api.langfuse.spans import LangfuseSpans
+from api.langfuse.opened import opened as langfuse
 from api.llm.client import Deltas, Llm
-from api.llm.observers import CallObserver, CallRecord
+from api.llm.observers import CallObserver
 from api.settings import Settings
 from api.telemetry.call_metrics import CallMetrics
-from api.telemetry.call_spans import GenAiSpans
+from api.telemetry.export import opened as collector
 from bench.fake_gateway import MODEL
 from bench.process import cores, on_core, start, stop
 from bench.targets import ANSWER_WORDS
 from chassis.logs import configure_logs
 from chassis.project_id import ProjectId
-from chassis.telemetry.export import SpanExport, ToSpans
+from chassis.telemetry.export import SpanExport
 from local.run.ports import free_port
 
-ROUNDS, CALLS, STREAMS, CHUNKS = 150, 60, 1, 2000
-MOST = 1.10
-BARE = "bare"
+ROUNDS, CALLS, STREAMS, CHUNKS = 40, 250, 10, 2000
+BARE, METRICS = "bare", "metrics"
+MOST, MOST_WITH_EXPORT = 1.10, 1.25
 BENCH: Any = {"project_id": ProjectId("bench"), "solution": Solution("bench")}
 
 Turn = Callable[[Llm, Sequence[CallObserver]], Awaitable[float]]
 
 
-def watchers() -> dict[str, Sequence[CallObserver]]:
-    """Who watches, by the name in the table."""
+@asynccontextmanager
+async def watchers(settings: Settings) -> AsyncGenerator[dict[str, Sequence[CallObserver]]]:
+    """Who watches, by the name in the table; traces go to where the gateway is."""
     metrics = CallMetrics(CollectorRegistry(), [MODEL])
-    langfuse = exported(LangfuseSpans(generations=False, content=True))
-    collector = exported(GenAiSpans())
-    return {
-        BARE: (),
-        "metrics": (metrics,),
-        "Langfuse": (langfuse,),
-        "collector": (collector,),
-        "all three": (metrics, langfuse, collector),
-    }
+    async with AsyncExitStack() as stack:
+        to_langfuse = await stack.enter_async_context(langfuse(settings, "bench"))
+        to_collector = await stack.enter_async_context(collector(settings, "bench"))
+        yield {
+            BARE: (),
+            METRICS: (metrics,),
+            "Langfuse": (to_langfuse,),
+            "collector": (to_collector,),
+            "all three": (metrics, to_langfuse, to_collector),
+        }
 
 
-def exported(to_spans: ToSpans[CallRecord]) -> SpanExport[CallRecord]:
-    """An export whose batches are made, and go nowhere."""
-    return SpanExport("bench", to_spans, send_nowhere, Resource())
-
-
-async def send_nowhere(batch: ExportTraceServiceRequest) -> None:
-    batch.SerializeToString()
-
-
-async def sent(exports: Sequence[CallObserver]) -> None:
+def send(exports: Sequence[CallObserver]) -> None:
     """What was queued is sent within the turn that queued it."""
     for export in exports:
         if isinstance(export, SpanExport):
-            await export.flush()
+            export.flush()
+            assert not export.dropped
 
 
 async def whole(llm: Llm, watching: Sequence[CallObserver]) -> float:
@@ -81,7 +74,7 @@ async def whole(llm: Llm, watching: Sequence[CallObserver]) -> float:
     for _ in range(CALLS):
         answer = await llm.complete(f"Say {ANSWER_WORDS} words.", **BENCH)
         assert answer.status == "complete"
-    await sent(watching)
+    send(watching)
     return (time.process_time() - began) / CALLS * 1e6
 
 
@@ -94,29 +87,32 @@ async def streamed(llm: Llm, watching: Sequence[CallObserver]) -> float:
             if isinstance(event, Deltas):
                 pieces += len(event.texts)
         assert pieces == CHUNKS
-    await sent(watching)
+    send(watching)
     return (time.process_time() - began) / STREAMS / CHUNKS * 1e6
 
 
-@asynccontextmanager
-async def helpers(
-    port: int, watching: dict[str, Sequence[CallObserver]]
-) -> AsyncGenerator[dict[str, Llm]]:
-    url = f"http://127.0.0.1:{port}/v1"
-    given: dict[str, Any] = {"llm_gateway_url": url, "llm_gateway_api_key": SecretStr("sk-bench")}
-    settings = Settings(**given, llm_default_model=MODEL, auth_mode="disabled")
-    async with Gateway(url, settings.gateway_key()) as gateway:
-        lane = WireClient(gateway)
-        yield {
-            name: Llm(lane, settings, gateway.is_ready, those) for name, those in watching.items()
-        }
+def settings_for(port: int) -> Settings:
+    here = f"http://127.0.0.1:{port}"
+    given: dict[str, Any] = {"llm_gateway_api_key": SecretStr("sk-bench")}
+    given |= {"langfuse_host": here, "otel_exporter_otlp_endpoint": here}
+    given |= {f"langfuse_{kind}_key": SecretStr("lf-bench") for kind in ("public", "secret")}
+    return Settings(
+        **given, llm_gateway_url=f"{here}/v1", llm_default_model=MODEL, auth_mode="disabled"
+    )
 
 
 async def measure(port: int) -> dict[str, dict[str, list[float]]]:
     """Microseconds by what was done and who watched, after a round that does not count."""
     turns: dict[str, Turn] = {"call": whole, "streamed chunk": streamed}
-    watching = watchers()
-    async with helpers(port, watching) as llms:
+    settings = settings_for(port)
+    async with (
+        Gateway(settings.llm_gateway_url, settings.gateway_key()) as gateway,
+        watchers(settings) as watching,
+    ):
+        client = WireClient(gateway)
+        llms = {
+            name: Llm(client, settings, gateway.is_ready, those) for name, those in watching.items()
+        }
         found: dict[str, dict[str, list[float]]] = {
             what: {name: [] for name in llms} for what in turns
         }
@@ -138,9 +134,11 @@ def report(found: dict[str, dict[str, list[float]]]) -> bool:
         bare = undisturbed(by_watcher[BARE])
         for name, values in by_watcher.items():
             taken = undisturbed(values)
-            met = met and taken < bare * MOST
+            most = MOST if name in (BARE, METRICS) else MOST_WITH_EXPORT
+            met = met and taken <= bare * most
             print(f"| {what} | {name} | {taken:.2f} | {taken / bare - 1:+.1%} |")
-    print(f"\nthe goal, under {MOST - 1:.0%}: {'met' if met else 'missed'}")
+    goal = f"{MOST - 1:.0%} at the most, and {MOST_WITH_EXPORT - 1:.0%} with an export"
+    print(f"\nthe goal, {goal}: {'met' if met else 'missed'}")
     return met
 
 

@@ -18,7 +18,7 @@ from api.tickets.tickets import Tickets  # removable: tickets
 from api.trace_proof import TraceProof
 from chassis.admission import Admission
 from chassis.identity.callers import Identity
-from chassis.telemetry.export_metrics import Export
+from chassis.telemetry.metrics import Export
 
 
 @dataclass(frozen=True, slots=True)

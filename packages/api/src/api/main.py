@@ -17,10 +17,9 @@ from api.gateway.chat_client import ChatClient
 from api.gateway.peer import Gateway
 from api.gateway.wire_client import WireClient
 from api.idempotency.answers import Answers, AnswersInMemory  # removable: idempotency
-from api.langfuse.opened import trace_proof as trace_reader  # removable: langfuse
+from api.langfuse import opened as langfuse  # removable: langfuse
 from api.litellm_client.opened import opened as through_litellm  # removable: litellm
 from api.llm.client import Llm
-from api.llm.observers import CallRecord
 from api.openfga.opened import opened as openfga  # removable: openfga
 from api.project_access import AllowAll, ProjectAccess
 from api.redis_state.opened import opened as shared_state  # removable: redis
@@ -40,6 +39,8 @@ from api.routes.docs import add_docs, ask_for_tokens
 from api.settings import Settings
 from api.streaming.direct import DirectStreams
 from api.streaming.open import Streams, UnresumableStream
+from api.telemetry.export import CallExport
+from api.telemetry.export import opened as to_collector
 from api.telemetry.metrics import Metrics
 from api.tickets.granting import granted_by_ticket  # removable: tickets
 from api.tickets.tickets import Tickets, TicketsInMemory  # removable: tickets
@@ -57,7 +58,6 @@ from chassis.identity.guard import Guard
 from chassis.logs import log
 from chassis.problems import handle
 from chassis.redaction import keep_out_all
-from chassis.telemetry.export import SpanExport
 
 PUBLIC = frozenset(
     {"/", "/docs", "/docs/assets/", "/health", "/health/live", "/health/ready", "/metrics"}
@@ -142,10 +142,16 @@ def lifespan_of(
             if settings.openfga_api_url is not None:  # removable: openfga
                 access = await enter(openfga(settings, metrics.decided))  # removable: openfga
 
-            exports = await enter(span_exports(settings))
+            exports: list[CallExport] = []
+            if settings.has_collector:
+                exports.append(await enter(to_collector(settings, settings.service_name)))
             trace_proof: TraceProof | None = None
             if settings.has_langfuse:  # removable: langfuse
-                trace_proof = await enter(trace_reader(settings))  # removable: langfuse
+                to_langfuse = langfuse.opened(
+                    settings, settings.service_name
+                )  # removable: langfuse
+                exports.append(await enter(to_langfuse))  # removable: langfuse
+                trace_proof = await enter(langfuse.trace_proof(settings))  # removable: langfuse
 
             streams: Streams = DirectStreams(admission)
             registry = StreamRegistry(admission)  # removable: resumable
@@ -188,24 +194,6 @@ async def identity_of(settings: Settings) -> AsyncGenerator[Identity]:
     issuer, audience = settings.keycloak_issuer_url or "", settings.keycloak_audience or ""
     async with Jwks(settings.jwks_url()) as keys:
         yield KeycloakIdentity(AccessTokens(keys, issuer, audience))
-
-
-@asynccontextmanager
-async def span_exports(settings: Settings) -> AsyncGenerator[list[SpanExport[CallRecord]]]:
-    """Where the spans of calls go: to Langfuse, to a collector, to both or nowhere."""
-    endpoint = settings.otel_exporter_otlp_endpoint
-    if not (settings.otel_enabled and settings.otel_traces_enabled):
-        endpoint = None
-    async with AsyncExitStack() as stack:
-        exports: list[SpanExport[CallRecord]] = []
-        if settings.has_langfuse or endpoint is not None:
-            from api.telemetry.receivers import collector, langfuse
-
-            if settings.has_langfuse:
-                exports.append(await stack.enter_async_context(langfuse(settings)))
-            if endpoint is not None:
-                exports.append(await stack.enter_async_context(collector(settings, endpoint)))
-        yield exports
 
 
 async def authenticate(scope: Scope) -> dict[str, Any]:

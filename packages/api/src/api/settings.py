@@ -10,7 +10,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    SecretStr,
     ValidationInfo,
 )
 from pydantic_settings import EnvSettingsSource, NoDecode
@@ -25,13 +24,13 @@ from api.resumable.settings import ResumableSettings  # removable: resumable
 from chassis.addresses import is_loopback, path_prefix, web_origins
 from chassis.setting_values import (
     certificates_of,
-    headers_of_otlp,
     http_url,
     set_with_keycloak,
     split,
     unless_empty,
 )
 from chassis.settings import load
+from chassis.telemetry.settings import OtlpSettings
 
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -58,6 +57,7 @@ class Settings(
     ResumableSettings,  # removable: resumable
     LlmSettings,
     GatewaySettings,
+    OtlpSettings,
 ):
     """What the environment says; every variable is in the README's table."""
 
@@ -71,22 +71,17 @@ class Settings(
         str | None, BeforeValidator(unless_empty), AfterValidator(set_with_keycloak)
     ] = None
     keycloak_jwks_url: Url = None
-    otel_enabled: bool = True
-    otel_traces_enabled: bool = True
-    otel_exporter_otlp_endpoint: Url = None
-    otel_exporter_otlp_protocol: Annotated[
-        Literal["grpc", "http/protobuf"] | None, BeforeValidator(unless_empty)
-    ] = None
-    otel_exporter_otlp_headers: Annotated[
-        SecretStr | None, BeforeValidator(unless_empty), AfterValidator(headers_of_otlp)
-    ] = None
     otel_service_name: Annotated[str | None, BeforeValidator(unless_empty)] = None
-    otel_trace_sample_rate: float = Field(1, ge=0, le=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     host: Annotated[str, Field(min_length=1), AfterValidator(reachable_by_whom)] = "127.0.0.1"
     root_path: Annotated[str, AfterValidator(path_prefix)] = ""
     cors_allow_origins: Annotated[Names, AfterValidator(web_origins)] = ()
     port: int = Field(8000, ge=0, le=65535)
+
+    @property
+    def service_name(self) -> str:
+        """What spans say they come from."""
+        return self.otel_service_name or str(self.solution)
 
     def jwks_url(self) -> str:
         """Where the realm's keys are: where Keycloak has them, unless another place is named."""

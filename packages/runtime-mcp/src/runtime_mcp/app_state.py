@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from chassis.identity.callers import Identity
-from chassis.telemetry.export import SpanExport
+from chassis.telemetry.metrics import Export
 from chassis.watched_file import WatchedFile
 from runtime_mcp.audit.log import AuditLog
 from runtime_mcp.metrics import Metrics
 from runtime_mcp.tools.call import ToolCalls
-from runtime_mcp.tools.spans import ToolCallSeen
 from runtime_mcp.upstreams.upstreams import Upstreams
 
 
@@ -28,7 +27,7 @@ class AppState:
     upstreams: Upstreams
     metrics: Metrics
     files: Mapping[str, WatchedFile[Any]]
-    exports: Sequence[SpanExport[ToolCallSeen]]
+    exports: Sequence[Export]
 
 
 class LifespanState(TypedDict):

@@ -4,18 +4,13 @@ import platform
 from collections.abc import Iterable, Mapping
 
 from prometheus_client import (
-    CollectorRegistry,
     Counter,
     Gauge,
-    GCCollector,
     Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
 )
 
 from chassis.errors import IdentityUnavailable, InternalError
-from chassis.telemetry.export_metrics import ExportMetrics
+from chassis.telemetry.metrics import ExportMetrics, new_registry
 
 UNKNOWN = "unknown"
 """The label of every tool that is not offered: a caller's word makes no series."""
@@ -31,8 +26,7 @@ class Metrics:
     """
 
     def __init__(self, version: str) -> None:
-        disable_created_metrics()
-        self.registry = CollectorRegistry()
+        self.registry = new_registry()
         self._calls = Counter(
             "mcp_tool_calls_total",
             "Calls of tools, by how they ended.",
@@ -79,8 +73,6 @@ class Metrics:
         self.exports = ExportMetrics(self.registry)
         build = {"version": version, "python": platform.python_version()}
         self._gauge("mcp_build_info", "What runs here.", *build).labels(**build).set(1)
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)

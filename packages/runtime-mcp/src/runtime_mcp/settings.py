@@ -15,12 +15,12 @@ from chassis.addresses import is_loopback
 from chassis.identity.api_keys import parse_keys
 from chassis.setting_values import (
     certificates_of,
-    headers_of_otlp,
     http_url,
     set_with_keycloak,
     unless_empty,
 )
-from chassis.settings import ServiceSettings, load
+from chassis.settings import load
+from chassis.telemetry.settings import OtlpSettings
 from runtime_mcp.allowlist import allowlist
 from runtime_mcp.audit.database import engine_of
 from runtime_mcp.upstreams.config import parse as parse_upstreams
@@ -68,7 +68,7 @@ def long_enough(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-class Settings(ServiceSettings):
+class Settings(OtlpSettings):
     """What the environment says; every variable is in the README's table."""
 
     allowlist_file: Annotated[Path, AfterValidator(lambda path: valid(path, allowlist.parse))]
@@ -97,17 +97,7 @@ class Settings(ServiceSettings):
     llm_service_url: Url = None
     tool_timeout_seconds: float = Field(60, gt=0, allow_inf_nan=False)
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024)
-    otel_enabled: bool = True
-    otel_traces_enabled: bool = True
-    otel_exporter_otlp_endpoint: Url = None
-    otel_exporter_otlp_protocol: Annotated[
-        Literal["grpc", "http/protobuf"] | None, BeforeValidator(unless_empty)
-    ] = None
-    otel_exporter_otlp_headers: Annotated[
-        SecretStr | None, BeforeValidator(unless_empty), AfterValidator(headers_of_otlp)
-    ] = None
     otel_service_name: str = "em-runtime-mcp"
-    otel_trace_sample_rate: float = Field(1, ge=0, le=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     host: Annotated[str, Field(min_length=1), AfterValidator(reachable_by_whom)] = "127.0.0.1"
     port: int = Field(8004, ge=0, le=65535)

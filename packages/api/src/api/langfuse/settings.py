@@ -35,6 +35,15 @@ class LangfuseSettings(ServiceSettings):
         return None not in (self.langfuse_host, self.langfuse_public_key, self.langfuse_secret_key)
 
     @property
+    def langfuse_keys(self) -> tuple[str, str]:
+        """The public and the secret one, where there is a Langfuse."""
+        public, secret = self.langfuse_public_key, self.langfuse_secret_key
+        return (
+            public.get_secret_value() if public else "",
+            secret.get_secret_value() if secret else "",
+        )
+
+    @property
     def records_generations(self) -> bool:
         """Whether this service records the generations in Langfuse, and not the gateway."""
         return self.has_langfuse and self.langfuse_generations == "service"

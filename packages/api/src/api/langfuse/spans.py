@@ -1,21 +1,19 @@
 """A call as Langfuse shows it: a span in the request's trace and, where the service records them,
-a generation for each attempt.
-
-The attributes are those that Langfuse documents for OTLP; `langfuse.trace.metadata.*` and the tags
-are what one can filter by.
+a generation for each attempt. The metadata of the trace and its tags are what one can filter by.
 """
 
 from datetime import UTC, datetime
-from functools import lru_cache
 
 import msgspec
+from langfuse import LangfuseOtelSpanAttributes as Name
+from opentelemetry.sdk.trace import ReadableSpan
 
 from api.errors import BudgetExhausted, GatewayKeyRejected, GatewayUnavailable, ModelNotAllowed
 from api.llm.attempt import Attempt
 from api.llm.observers import CallRecord
-from api.telemetry.spans import name_of, span_of_attempt, span_of_call
+from api.telemetry.call_spans import name_of, span_of_attempt, span_of_call
 from chassis.redaction import redacted
-from chassis.telemetry.spans import CLIENT, MOULDS, SERVER, NewSpan, Value, mould
+from chassis.telemetry.spans import SpanFactory, Value
 
 REFUSED = {
     kind.code for kind in (BudgetExhausted, GatewayKeyRejected, GatewayUnavailable, ModelNotAllowed)
@@ -25,84 +23,72 @@ REFUSED = {
 class LangfuseSpans:
     """
     Args:
+        service: what the spans say they come from.
         generations: whether the service records them; else the gateway does, and never both.
         content: whether prompts and answers are in them.
     """
 
-    def __init__(self, *, generations: bool, content: bool) -> None:
+    def __init__(self, service: str, *, generations: bool, content: bool) -> None:
+        self._spans = SpanFactory(service)
         self._generations = generations
         self._content = content
         self.wants_text = generations and content
 
-    def __call__(self, call: CallRecord, new: NewSpan) -> None:
-        """Makes the spans of a call that is over."""
-        self._call(call, new)
-        if self._generations:
-            for attempt in filter(reached, call.attempts):
-                self._generation(call, attempt, new)
+    def __call__(self, record: CallRecord) -> list[ReadableSpan]:
+        """See `ToSpans`."""
+        asked = filter(reached, record.attempts) if self._generations else ()
+        return [self._call(record), *(self._generation(record, attempt) for attempt in asked)]
 
-    def _call(self, call: CallRecord, new: NewSpan) -> None:
-        attribution = call.call.attribution
-        why = self._why(call.outcome, call.reason) if call.status >= 400 else None
-        span_of_call(
-            new,
-            call_mould(
-                name_of(call),
-                attribution.project_id,
-                attribution.solution,
-                call.outcome,
-                call.status,
-                call.call.models[0],
-                *[f"{each.model}: {each.outcome}" for each in call.attempts],
-            ),
-            call,
-            {
-                "langfuse.trace.metadata.request_id": call.call.trace.request_id,
-                "user.id": attribution.user_id,
-                "session.id": attribution.session_id,
-                "langfuse.observation.status_message": why,
+    def _call(self, record: CallRecord) -> ReadableSpan:
+        failed = record.status >= 400
+        level = "ERROR" if failed else "DEFAULT" if record.outcome == "complete" else "WARNING"
+        attempts = [f"{each.model}: {each.outcome}" for each in record.attempts]
+        return span_of_call(
+            self._spans,
+            record,
+            of_trace(record)
+            | {
+                f"{Name.TRACE_METADATA}.request_id": record.call.trace.request_id,
+                Name.OBSERVATION_TYPE: "span",
+                Name.OBSERVATION_LEVEL: level,
+                Name.OBSERVATION_STATUS_MESSAGE: self._why(record),
+                f"{Name.OBSERVATION_METADATA}.outcome": record.outcome,
+                f"{Name.OBSERVATION_METADATA}.requested_model": record.call.models[0],
+                f"{Name.OBSERVATION_METADATA}.attempts": attempts,
             },
         )
 
-    def _generation(self, call: CallRecord, attempt: Attempt, new: NewSpan) -> None:
-        asked, ending = attempt.request, attempt.ending
-        assert asked is not None, "a skipped model was not asked"  # noqa: S101
-        attribution = call.call.attribution
+    def _generation(self, record: CallRecord, attempt: Attempt) -> ReadableSpan:
+        request, ending = attempt.request, attempt.ending
+        assert request is not None, "a skipped model was not asked"  # noqa: S101
+        temperature = request.options.get("temperature")
+        parameters = {"max_tokens": request.max_tokens} | (
+            {} if temperature is None else {"temperature": temperature}
+        )
         cost = ending.cost_usd if ending else None
-        why = self._why(attempt.outcome, attempt.reason) if attempt.status >= 400 else None
-        attributes: dict[str, Value | None] = {
-            "user.id": attribution.user_id,
-            "session.id": attribution.session_id,
-            "langfuse.observation.usage_details": as_json(usage_of(attempt)),
-            "langfuse.observation.cost_details": as_json(None if cost is None else {"total": cost}),
-            "langfuse.observation.completion_start_time": moment(call, attempt.first_text),
-            "langfuse.observation.status_message": why,
-            "langfuse.observation.metadata.usage_is_estimated": is_estimated(attempt) or None,
+        attributes = of_trace(record) | {
+            Name.OBSERVATION_TYPE: "generation",
+            Name.OBSERVATION_MODEL: (ending.answered_by if ending else None) or attempt.model,
+            Name.OBSERVATION_MODEL_PARAMETERS: as_json(parameters),
+            Name.OBSERVATION_LEVEL: "ERROR" if attempt.status >= 400 else "DEFAULT",
+            Name.OBSERVATION_STATUS_MESSAGE: self._why(attempt),
+            Name.OBSERVATION_USAGE_DETAILS: as_json(usage_of(attempt)),
+            Name.OBSERVATION_COST_DETAILS: as_json(None if cost is None else {"total": cost}),
+            Name.OBSERVATION_COMPLETION_START_TIME: moment(record, attempt.first_text),
+            f"{Name.OBSERVATION_METADATA}.alias": attempt.model,
+            f"{Name.OBSERVATION_METADATA}.outcome": attempt.outcome,
+            f"{Name.OBSERVATION_METADATA}.usage_is_estimated": is_estimated(attempt) or None,
         }
         if self._content:
-            attributes["langfuse.observation.input"] = as_json(list(asked.messages))
-            attributes["langfuse.observation.output"] = "".join(attempt.text) or None
-        span_of_attempt(
-            new,
-            generation_mould(
-                name_of(call),
-                attribution.project_id,
-                attribution.solution,
-                attempt.model,
-                (ending.answered_by if ending else None) or attempt.model,
-                attempt.outcome,
-                attempt.status,
-                asked.max_tokens,
-                asked.options.get("temperature"),
-            ),
-            call,
-            attempt,
-            attributes,
-        )
+            attributes[Name.OBSERVATION_INPUT] = as_json(list(request.messages))
+            attributes[Name.OBSERVATION_OUTPUT] = "".join(attempt.text) or None
+        return span_of_attempt(self._spans, record, attempt, attributes)
 
-    def _why(self, outcome: str, reason: str) -> str:
+    def _why(self, one: CallRecord | Attempt) -> str | None:
         """The reason may hold a provider's words, and those the prompt's, or a key."""
-        return redacted(reason) if self._content and reason else outcome
+        if one.status < 400:
+            return None
+        return redacted(one.reason) if self._content and one.reason else one.outcome
 
 
 def reached(attempt: Attempt) -> bool:
@@ -110,61 +96,17 @@ def reached(attempt: Attempt) -> bool:
     return attempt.request is not None and attempt.outcome not in REFUSED
 
 
-@lru_cache(MOULDS)
-def call_mould(
-    name: str,
-    project: str,
-    solution: str,
-    outcome: str,
-    status: int,
-    requested_model: str,
-    *attempts: str,
-) -> bytes:
-    failed = status >= 400
-    level = "ERROR" if failed else "DEFAULT" if outcome == "complete" else "WARNING"
-    attributes = of_trace(name, project, solution) | {
-        "langfuse.observation.type": "span",
-        "langfuse.observation.level": level,
-        "langfuse.observation.metadata.outcome": outcome,
-        "langfuse.observation.metadata.requested_model": requested_model,
-        "langfuse.observation.metadata.attempts": attempts,
-    }
-    return mould(name, SERVER, attributes, failure=outcome if failed else None)
-
-
-@lru_cache(MOULDS)
-def generation_mould(
-    name: str,
-    project: str,
-    solution: str,
-    alias: str,
-    model: str,
-    outcome: str,
-    status: int,
-    max_tokens: int,
-    temperature: float | None,
-) -> bytes:
-    failed = status >= 400
-    given = {"max_tokens": max_tokens, "temperature": temperature}
-    parameters = {name: value for name, value in given.items() if value is not None}
-    attributes = of_trace(name, project, solution) | {
-        "langfuse.observation.type": "generation",
-        "langfuse.observation.model.name": model,
-        "langfuse.observation.model.parameters": as_json(parameters),
-        "langfuse.observation.level": "ERROR" if failed else "DEFAULT",
-        "langfuse.observation.metadata.alias": alias,
-        "langfuse.observation.metadata.outcome": outcome,
-    }
-    return mould(f"chat {alias}", CLIENT, attributes, failure=outcome if failed else None)
-
-
-def of_trace(name: str, project: str, solution: str) -> dict[str, Value | None]:
+def of_trace(record: CallRecord) -> dict[str, Value | None]:
     """What one filters by; on each span, for Langfuse may look at any of them."""
+    attribution = record.call.attribution
+    project, solution = attribution.project_id, attribution.solution
     return {
-        "langfuse.trace.name": name,
-        "langfuse.trace.tags": [f"project:{project}", f"solution:{solution}"],
-        "langfuse.trace.metadata.project_id": project,
-        "langfuse.trace.metadata.solution": solution,
+        Name.TRACE_NAME: name_of(record),
+        Name.TRACE_TAGS: [f"project:{project}", f"solution:{solution}"],
+        Name.TRACE_USER_ID: attribution.user_id,
+        Name.TRACE_SESSION_ID: attribution.session_id,
+        f"{Name.TRACE_METADATA}.project_id": project,
+        f"{Name.TRACE_METADATA}.solution": solution,
     }
 
 
@@ -182,11 +124,11 @@ def is_estimated(attempt: Attempt) -> bool:
     return attempt.pieces > 0 and (attempt.ending is None or attempt.ending.usage is None)
 
 
-def moment(call: CallRecord, seconds: float | None) -> str | None:
+def moment(record: CallRecord, seconds: float | None) -> str | None:
     """ISO 8601, as Langfuse takes it."""
     if seconds is None:
         return None
-    return as_json(datetime.fromtimestamp(call.began + seconds, UTC).isoformat())
+    return as_json(datetime.fromtimestamp(record.began + seconds, UTC).isoformat())
 
 
 def as_json(value: object) -> str | None:

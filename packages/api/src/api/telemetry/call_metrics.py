@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from api.llm.attempt import Attempt
 from api.llm.observers import CallRecord
-from chassis.telemetry.labels import LabelledChildren, LabelNames
+from chassis.telemetry.metrics import LabelledChildren, LabelNames
 
 MOST_PROJECTS, OTHER = 100, "other"
 MOST_MODELS, UNLISTED = 50, "unlisted"

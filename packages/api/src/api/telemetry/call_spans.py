@@ -4,130 +4,118 @@ Source: semantic-conventions-genai, whose `gen_ai.*` are in development; prompts
 optional there, and not sent from here at all.
 """
 
-from functools import lru_cache
+from collections.abc import Mapping
+
+from opentelemetry.sdk.trace import ReadableSpan
 
 from api.llm.attempt import Attempt
 from api.llm.observers import CallRecord
-from api.telemetry.spans import name_of, span_of_attempt, span_of_call
-from chassis.telemetry.spans import CLIENT, MOULDS, SERVER, NewSpan, Value, mould
+from chassis.telemetry.spans import CLIENT, SERVER, SpanFactory, Value
 from chassis.trace_context import TraceShare
 
 
 class GenAiSpans:
     """
     Args:
+        service: what the spans say they come from.
         share: of the traces, from 0 to 1; see `TraceShare`.
     """
 
     wants_text = False
 
-    def __init__(self, share: float = 1.0) -> None:
+    def __init__(self, service: str, share: float = 1.0) -> None:
+        self._spans = SpanFactory(service)
         self._share = TraceShare(share)
 
-    def __call__(self, call: CallRecord, new: NewSpan) -> None:
-        """Makes the spans of a call that is over."""
-        if not self._share.takes(call.call.trace.trace_id):
-            return
-        of_call(call, new)
-        for attempt in call.attempts:
-            if attempt.request is not None:
-                of_attempt(call, attempt, new)
+    def __call__(self, record: CallRecord) -> list[ReadableSpan]:
+        """See `ToSpans`."""
+        if not self._share.takes(record.call.trace.trace_id):
+            return []
+        asked = [attempt for attempt in record.attempts if attempt.request is not None]
+        return [self._call(record), *(self._attempt(record, attempt) for attempt in asked)]
+
+    def _call(self, record: CallRecord) -> ReadableSpan:
+        call, attribution = record.call, record.call.attribution
+        return span_of_call(
+            self._spans,
+            record,
+            {
+                "project.id": attribution.project_id,
+                "solution": attribution.solution,
+                "enduser.id": attribution.user_id,
+                "gen_ai.conversation.id": attribution.session_id,
+                "gen_ai.request.model": call.models[0],
+                "llm.request_id": call.trace.request_id,
+                "llm.outcome": record.outcome,
+                "llm.attempts": len(record.attempts),
+                "error.type": failure_of(record),
+            },
+        )
+
+    def _attempt(self, record: CallRecord, attempt: Attempt) -> ReadableSpan:
+        request, ending = attempt.request, attempt.ending
+        assert request is not None, "a skipped model was not asked"  # noqa: S101
+        usage = ending.usage if ending else None
+        first = None if attempt.first_text is None else attempt.first_text - attempt.began
+        return span_of_attempt(
+            self._spans,
+            record,
+            attempt,
+            {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.provider.name": "litellm",
+                "gen_ai.request.model": attempt.model,
+                "gen_ai.request.max_tokens": request.max_tokens,
+                "gen_ai.request.temperature": request.options.get("temperature"),
+                "gen_ai.request.stream": record.call.streams,
+                "gen_ai.response.model": ending.answered_by if ending else None,
+                "gen_ai.response.finish_reasons": [ending.finish_reason] if ending else None,
+                "gen_ai.response.time_to_first_chunk": first if record.call.streams else None,
+                "gen_ai.usage.input_tokens": usage.input_tokens if usage else None,
+                "gen_ai.usage.output_tokens": usage.output_tokens if usage else None,
+                "gen_ai.usage.reasoning.output_tokens": usage.reasoning_tokens if usage else None,
+                "llm.cost_usd": ending.cost_usd if ending else None,
+                "error.type": failure_of(attempt),
+            },
+        )
 
 
-def of_call(call: CallRecord, new: NewSpan) -> None:
-    question, attribution = call.call, call.call.attribution
-    span_of_call(
-        new,
-        call_mould(
-            name_of(call),
-            attribution.project_id,
-            attribution.solution,
-            question.models[0],
-            call.outcome,
-            call.status,
-            len(call.attempts),
-        ),
-        call,
-        {
-            "enduser.id": attribution.user_id,
-            "gen_ai.conversation.id": attribution.session_id,
-            "llm.request_id": question.trace.request_id,
-        },
+def span_of_call(
+    spans: SpanFactory, record: CallRecord, attributes: Mapping[str, Value | None]
+) -> ReadableSpan:
+    """The span of the service, in the caller's trace."""
+    return spans.span(
+        SERVER,
+        name_of(record),
+        record.call.trace,
+        began=record.began,
+        seconds=record.seconds,
+        failure=failure_of(record),
+        attributes=attributes,
     )
 
 
-def of_attempt(call: CallRecord, attempt: Attempt, new: NewSpan) -> None:
-    asked, ending = attempt.request, attempt.ending
-    assert asked is not None, "a skipped model was not asked"  # noqa: S101
-    usage = ending.usage if ending else None
-    first = None if attempt.first_text is None else attempt.first_text - attempt.began
-    span_of_attempt(
-        new,
-        attempt_mould(
-            attempt.model,
-            asked.max_tokens,
-            asked.options.get("temperature"),
-            call.call.streams,
-            ending.answered_by if ending else None,
-            ending.finish_reason if ending else None,
-            attempt.outcome,
-            attempt.status,
-        ),
-        call,
-        attempt,
-        {
-            "gen_ai.response.time_to_first_chunk": first if call.call.streams else None,
-            "gen_ai.usage.input_tokens": usage.input_tokens if usage else None,
-            "gen_ai.usage.output_tokens": usage.output_tokens if usage else None,
-            "gen_ai.usage.reasoning.output_tokens": usage.reasoning_tokens if usage else None,
-            "llm.cost_usd": ending.cost_usd if ending else None,
-        },
+def span_of_attempt(
+    spans: SpanFactory,
+    record: CallRecord,
+    attempt: Attempt,
+    attributes: Mapping[str, Value | None],
+) -> ReadableSpan:
+    """A span below it, for as long as the attempt took."""
+    return spans.span(
+        CLIENT,
+        f"chat {attempt.model}",
+        record.call.trace,
+        began=record.began + attempt.began,
+        seconds=max(0.0, attempt.ended - attempt.began),
+        failure=failure_of(attempt),
+        attributes=attributes,
     )
 
 
-@lru_cache(MOULDS)
-def call_mould(
-    name: str,
-    project: str,
-    solution: str,
-    requested_model: str,
-    outcome: str,
-    status: int,
-    attempts: int,
-) -> bytes:
-    failure = outcome if status >= 400 else None
-    attributes: dict[str, Value | None] = {
-        "project.id": project,
-        "solution": solution,
-        "gen_ai.request.model": requested_model,
-        "llm.outcome": outcome,
-        "llm.attempts": attempts,
-        "error.type": failure,
-    }
-    return mould(name, SERVER, attributes, failure=failure)
+def name_of(record: CallRecord) -> str:
+    return "llm.stream" if record.call.streams else "llm.complete"
 
 
-@lru_cache(MOULDS)
-def attempt_mould(
-    alias: str,
-    max_tokens: int,
-    temperature: float | None,
-    streams: bool,
-    answered_by: str | None,
-    finish_reason: str | None,
-    outcome: str,
-    status: int,
-) -> bytes:
-    failure = outcome if status >= 400 else None
-    attributes: dict[str, Value | None] = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "litellm",
-        "gen_ai.request.model": alias,
-        "gen_ai.request.max_tokens": max_tokens,
-        "gen_ai.request.temperature": temperature,
-        "gen_ai.request.stream": streams,
-        "gen_ai.response.model": answered_by,
-        "gen_ai.response.finish_reasons": None if finish_reason is None else [finish_reason],
-        "error.type": failure,
-    }
-    return mould(f"chat {alias}", CLIENT, attributes, failure=failure)
+def failure_of(one: CallRecord | Attempt) -> str | None:
+    return one.outcome if one.status >= 400 else None

@@ -3,13 +3,8 @@
 import platform
 
 from prometheus_client import (
-    CollectorRegistry,
     Counter,
     Gauge,
-    GCCollector,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
 )
 
 from api.errors import AccessUnavailable
@@ -18,7 +13,7 @@ from api.llm.settings import LlmSettings
 from api.telemetry.call_metrics import CallMetrics
 from api.telemetry.process_metrics import StateMetrics
 from chassis.errors import IdentityUnavailable, InternalError, Overloaded
-from chassis.telemetry.export_metrics import ExportMetrics
+from chassis.telemetry.metrics import ExportMetrics, new_registry
 
 
 class Metrics:
@@ -30,9 +25,7 @@ class Metrics:
     """
 
     def __init__(self, settings: LlmSettings, version: str, lane: str) -> None:
-        # 1. Of the whole library: else each series of a counter comes with the time it was made.
-        disable_created_metrics()
-        self.registry = CollectorRegistry()
+        self.registry = new_registry()
         models = {settings.llm_default_model, *settings.llm_fallback_models}
         known = {alias_of(model) for model in models} | settings.thinking_aliases
         self.calls = CallMetrics(self.registry, known)
@@ -44,7 +37,7 @@ class Metrics:
             ["code"],
             registry=self.registry,
         )
-        # 2. What an alert waits for is there from the start: a first value is no increase.
+        # 1. What an alert waits for is there from the start: a first value is no increase.
         for error in (InternalError, Overloaded, IdentityUnavailable, AccessUnavailable):
             self._refused.labels(error.code)
         self._decisions = Counter(
@@ -60,8 +53,6 @@ class Metrics:
         }
         info = Gauge("llm_build_info", "What runs state.", build, registry=self.registry)
         info.labels(**build).set(1)
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self.registry)
 
     def refused(self, code: str) -> None:
         """A request was answered with the problem of this code."""

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from api.llm.overload import Breakers, Overload
 from chassis.admission import Admission
 from chassis.identity.callers import Identity
-from chassis.telemetry.labels import LabelNames
+from chassis.telemetry.metrics import LabelNames
 
 
 class HasOverload(Protocol):

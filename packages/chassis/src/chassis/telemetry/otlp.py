@@ -1,114 +1,77 @@
-"""How a batch of spans is sent: OTLP over HTTP or over gRPC, as the receiver wants it."""
+"""OpenTelemetry's exporters: OTLP over HTTP or over gRPC, as the receiver wants it."""
 
-import asyncio
-import socket
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping
+from typing import Any
 
-import aiohttp
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from pydantic import SecretStr
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace.export import SpanExporter
+from requests import PreparedRequest, RequestException, Response, Session
+from requests.structures import CaseInsensitiveDict
 
 from chassis.redaction import keep_out
 from chassis.setting_values import parse_headers
-from chassis.telemetry.export import NotNow, Refused, Send
+from chassis.telemetry.settings import OtlpSettings
 
-SEND_SECONDS = 5.0
-LATER = {408, 425, 429, 500, 502, 503, 504}
-"""Source: OTLP 1.x, "retryable response codes", and what a proxy on the way says of its own."""
-
-
-@asynccontextmanager
-async def over_http(url: str, headers: Mapping[str, str]) -> AsyncGenerator[Send]:
-    """
-    Args:
-        url: of the receiver's traces.
-    """
-    sent = {"Content-Type": "application/x-protobuf"} | dict(headers)
-    timeout = aiohttp.ClientTimeout(SEND_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout, headers=sent) as http:
-
-        async def send(batch: ExportTraceServiceRequest) -> None:
-            data = batch.SerializeToString()
-            try:
-                async with http.post(url, data=data, allow_redirects=False) as response:
-                    status = response.status
-            except (aiohttp.ClientError, OSError) as error:
-                raise NotNow(f"{type(error).__name__}: {error}"[:300]) from None
-            if status in LATER:
-                raise NotNow(f"status {status}")
-            if status >= 300:
-                raise Refused(f"status {status}")
-
-        yield send
+SEND_SECONDS = 20.0
+"""For a batch and for sending it again, after 1, 2, 4 and 8 s, where the receiver was not there."""
+GRPC_PORT = ":4317"
 
 
-@asynccontextmanager
-async def over_grpc(url: str, headers: Mapping[str, str]) -> AsyncGenerator[Send]:
+def to_collector(settings: OtlpSettings) -> SpanExporter:
+    """The exporter to the collector of these settings."""
+    endpoint = (settings.otel_exporter_otlp_endpoint or "").rstrip("/")
+    given = settings.otel_exporter_otlp_headers
+    headers = parse_headers(given.get_secret_value()) if given is not None else {}
+    for value in headers.values():
+        # 1. A collector may quote one in what it answers, without its name and its scheme.
+        keep_out(value.rpartition(" ")[2])
+    by_port = "grpc" if endpoint.endswith(GRPC_PORT) else "http/protobuf"
+    if (settings.otel_exporter_otlp_protocol or by_port) == "grpc":
+        return over_grpc(endpoint, headers)
+    return over_http(f"{endpoint}/v1/traces", headers)
+
+
+def over_grpc(url: str, headers: Mapping[str, str]) -> SpanExporter:
     """
     Args:
         url: `http://host:port`, or `https://` for TLS.
     """
-    from grpc import StatusCode, ssl_channel_credentials
-    from grpc.aio import AioRpcError, insecure_channel, secure_channel
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as OverGrpc
 
-    scheme, _, target = url.rstrip("/").partition("://")
-    if scheme == "https":
-        channel = secure_channel(target, ssl_channel_credentials())
-    else:
-        channel = insecure_channel(target)
-    refused = {
-        StatusCode.INVALID_ARGUMENT,
-        StatusCode.UNAUTHENTICATED,
-        StatusCode.PERMISSION_DENIED,
-        StatusCode.UNIMPLEMENTED,
-    }
     metadata = tuple((name.lower(), value) for name, value in headers.items())
-    async with channel:
-        stub = TraceServiceStub(channel)
-
-        async def send(batch: ExportTraceServiceRequest) -> None:
-            try:
-                await stub.Export(batch, timeout=SEND_SECONDS, metadata=metadata)
-            except AioRpcError as error:
-                why = f"{error.code().name}: {error.details()}"[:300]
-                raise (Refused if error.code() in refused else NotNow)(why) from None
-
-        yield send
-        await asyncio.sleep(0)
+    return OverGrpc(url, headers=metadata, timeout=SEND_SECONDS)
 
 
-GRPC_PORT = ":4317"
-
-
-def to_collector(
-    endpoint: str, protocol: str | None, headers: SecretStr | None
-) -> AbstractAsyncContextManager[Send]:
-    """The way to a collector.
-
-    Args:
-        protocol: `OTEL_EXPORTER_OTLP_PROTOCOL`; None: as the port says.
-        headers: `OTEL_EXPORTER_OTLP_HEADERS`.
+def over_http(url: str, headers: Mapping[str, str]) -> SpanExporter:
     """
-    sent = parse_headers(headers.get_secret_value()) if headers is not None else {}
-    for value in sent.values():
-        # 1. A collector may quote one in what it answers, without its name and its scheme.
-        keep_out(value.rpartition(" ")[2])
-    is_grpc = endpoint.rstrip("/").endswith(GRPC_PORT)
-    if (protocol or ("grpc" if is_grpc else "http/protobuf")) == "grpc":
-        return over_grpc(endpoint, sent)
-    return over_http(f"{endpoint.rstrip('/')}/v1/traces", sent)
+    Args:
+        url: of the receiver's traces.
+    """
+    session = Session()
+    session.auth = OnlyThese(headers)
+    session.hooks["response"] = [refuse_redirect]
+    plain = Compression.NoCompression
+    return OTLPSpanExporter(url, timeout=SEND_SECONDS, compression=plain, session=session)
 
 
-def resource(service: str) -> Resource:
-    """What the spans say they come from."""
-    made = Resource()
-    for key, value in (
-        ("service.name", service),
-        ("service.instance.id", socket.gethostname()),
-    ):
-        attribute = made.attributes.add()
-        attribute.key, attribute.value.string_value = key, value
-    return made
+class OnlyThese:
+    """The headers of a request, and no others.
+
+    The exporter adds those of `OTEL_EXPORTER_OTLP_HEADERS` to whatever it sends, so that Langfuse
+    would get the collector's key; and requests would send a password of `~/.netrc`.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = {"Content-Type": "application/x-protobuf"} | dict(headers)
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers = CaseInsensitiveDict(self._headers)
+        return request
+
+
+def refuse_redirect(response: Response, *_: Any, **__: Any) -> None:
+    """It is not followed, for the keys' sake; but to the exporter it would be a success."""
+    if 300 <= response.status_code < 400:
+        response.close()
+        raise RequestException(f"status {response.status_code}")

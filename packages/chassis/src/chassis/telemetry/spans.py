@@ -1,89 +1,84 @@
-"""Spans on OpenTelemetry's wire (OTLP), made with its own protobuf classes.
+"""A call that is over, as spans of OpenTelemetry's SDK that have its ids and its times.
 
-A span of a call that is over needs no SDK to be open in: docs/decisions/traces-of-the-service.md.
-What many spans have in common is made once, as a mould, and copied.
+They are made as they ended, and no tracer opens them: by then nothing is to be open or current, and
+a tracer takes 50 us for a span that is made here in 5.
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+import socket
+from collections.abc import Mapping, Sequence
 
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-NewSpan = Callable[[], Span]
+from chassis.trace_context import Trace
+
 Value = str | bool | int | float | Sequence[str]
-INTERNAL, SERVER, CLIENT = Span.SPAN_KIND_INTERNAL, Span.SPAN_KIND_SERVER, Span.SPAN_KIND_CLIENT
+SERVER, CLIENT = SpanKind.SERVER, SpanKind.CLIENT
 MAX_CHARACTERS = 100_000
 """Of one attribute; what is longer is cut."""
-MOULDS = 1000
-"""So many of a kind are kept."""
+SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
-def mould(
-    name: str,
-    kind: "Span.SpanKind.ValueType",
-    attributes: Mapping[str, Value | None],
-    *,
-    failure: str | None = None,
-) -> bytes:
-    """What spans have in common.
+class ServiceResource(Resource):
+    """Hashed once: the encoder hashes it for each span, which takes 4 us of the 25 for a span."""
 
-    Args:
-        attributes: those that are None are left out.
-        failure: what went wrong, if anything did.
-    """
-    made = Span(name=name, kind=kind)
-    if failure is not None:
-        made.status.code = Status.STATUS_CODE_ERROR
-        made.status.message = failure
-    add(made, attributes)
-    data: bytes = made.SerializeToString()
-    return data
+    def __init__(self, service: str) -> None:
+        super().__init__({"service.name": service, "service.instance.id": socket.gethostname()})
+        self._hash = super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
-def span(
-    new: NewSpan,
-    mould: bytes,
-    *,
-    trace_id: str,
-    began: float,
-    ended: float,
-    span_id: str | None = None,
-    parent_id: str | None = None,
-    attributes: Mapping[str, Value | None],
-) -> None:
+class SpanFactory:
     """
     Args:
-        new: makes an empty one where it belongs.
-        began: in seconds since the epoch, as `ended`.
-        span_id: 16 hex digits, as `parent_id`; new ones when not given.
-        attributes: those of this span alone; those that are None are left out.
+        service: what the spans are said to come from.
     """
-    made = new()
-    made.MergeFromString(mould)
-    made.trace_id = bytes.fromhex(trace_id)
-    made.span_id = secrets.token_bytes(8) if span_id is None else bytes.fromhex(span_id)
-    if parent_id is not None:
-        made.parent_span_id = bytes.fromhex(parent_id)
-    made.start_time_unix_nano = int(began * 1e9)
-    made.end_time_unix_nano = int(ended * 1e9)
-    add(made, attributes)
+
+    def __init__(self, service: str) -> None:
+        self._resource = ServiceResource(service)
+        self._scope = InstrumentationScope("api")
+
+    def span(
+        self,
+        kind: SpanKind,
+        name: str,
+        trace: Trace,
+        *,
+        began: float,
+        seconds: float,
+        failure: str | None,
+        attributes: Mapping[str, Value | None],
+    ) -> ReadableSpan:
+        """
+        Args:
+            kind: SERVER: the span of a request, in its caller's trace; CLIENT: one below it.
+            began: in seconds since the epoch.
+            failure: what went wrong, if anything did.
+            attributes: those that are None are left out.
+        """
+        is_server = kind is SERVER
+        own = trace.span_id if is_server else secrets.token_hex(8)
+        parent = trace.parent_id if is_server else trace.span_id
+        trace_id = int(trace.trace_id, 16)
+        status = Status(StatusCode.UNSET if failure is None else StatusCode.ERROR, failure)
+        return ReadableSpan(
+            name,
+            SpanContext(trace_id, int(own, 16), is_remote=False, trace_flags=SAMPLED),
+            SpanContext(trace_id, int(parent, 16), is_remote=is_server) if parent else None,
+            self._resource,
+            {key: cut(value) for key, value in attributes.items() if value is not None},
+            kind=kind,
+            status=status,
+            start_time=int(began * 1e9),
+            end_time=int((began + seconds) * 1e9),
+            instrumentation_scope=self._scope,
+        )
 
 
-def add(made: Span, attributes: Mapping[str, Value | None]) -> None:
-    add_one = made.attributes.add
-    for key, value in attributes.items():
-        if value is None:
-            continue
-        attribute = add_one()
-        attribute.key = key
-        if isinstance(value, str):
-            attribute.value.string_value = value[:MAX_CHARACTERS]
-        elif isinstance(value, bool):
-            attribute.value.bool_value = value
-        elif isinstance(value, int):
-            attribute.value.int_value = value
-        elif isinstance(value, float):
-            attribute.value.double_value = value
-        else:
-            for each in value:
-                attribute.value.array_value.values.add().string_value = each
+def cut(value: Value) -> Value:
+    return value[:MAX_CHARACTERS] if isinstance(value, str) else value

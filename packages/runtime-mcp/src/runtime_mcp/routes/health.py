@@ -1,12 +1,11 @@
 """Health for probes, and what a Prometheus scrapes. None of them needs a token."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client.exposition import choose_encoder
 
+from chassis.telemetry.metrics import metrics_response
 from runtime_mcp.app_state import AppState
 
 router = APIRouter()
@@ -44,6 +43,4 @@ async def metrics(request: Request) -> Response:
     state.metrics.files({name: file.is_taken for name, file in state.files.items()})
     state.metrics.audit(behind=state.audit.behind, silent=state.audit.silent_seconds)
     state.metrics.exports.look(state.exports)
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    text = await asyncio.to_thread(encode, state.metrics.registry)
-    return Response(text, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+    return await metrics_response(request, state.metrics.registry)

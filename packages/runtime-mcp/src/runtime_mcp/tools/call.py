@@ -23,9 +23,9 @@ from runtime_mcp.audit.log import AuditLog
 from runtime_mcp.metrics import NOT_RECORDED, UNKNOWN, Metrics
 from runtime_mcp.tools.builtin import HELLO, failed
 from runtime_mcp.tools.call_events import event_of, log_fields, outcome_of
+from runtime_mcp.tools.call_record import ToolCallRecord
 from runtime_mcp.tools.catalog import Catalog, CatalogTool
 from runtime_mcp.tools.refusals import denied, refusal_of
-from runtime_mcp.tools.spans import ToolCallSeen
 from runtime_mcp.upstreams.errors import UpstreamError
 from runtime_mcp.upstreams.tool_request import Result, ToolRequest
 
@@ -45,7 +45,7 @@ class ToolCalls:
     audit: AuditLog
     metrics: Metrics
     keeps_content: bool
-    on_end: Callable[[ToolCallSeen], None] | None = None
+    on_end: Callable[[ToolCallRecord], None] | None = None
     limits: CallLimits = field(default_factory=CallLimits)
     _finishing: set["asyncio.Task[None]"] = field(default_factory=set)
 
@@ -80,7 +80,7 @@ class ToolCalls:
                 "tool_call", **log_fields(event), outcome=outcome, seconds=round(seconds, 4), **more
             )
             if self.on_end is not None:
-                self.on_end(ToolCallSeen(event, trace, label, outcome, began, seconds))
+                self.on_end(ToolCallRecord(event, trace, label, outcome, began, seconds))
 
         try:
             if tool is None or not decision.allowed:
