@@ -3,7 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 
 from api.langfuse.settings import LangfuseSettings
-from api.trace_proof import TraceProof
+from api.self_test import TraceProof
 
 
 def trace_proof(settings: LangfuseSettings) -> AbstractAsyncContextManager[TraceProof]:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
-from api.trace_proof import TraceUnknown
+from api.self_test import TraceUnknown
 from chassis.http.client_body import BodyError, loop_time, read_whole
 
 ARRIVAL_SECONDS = 10.0
