@@ -30,6 +30,14 @@ class LangfuseSettings(ServiceSettings):
     langfuse_capture_content: bool = True
 
     @property
+    def langfuse_keys(self) -> tuple[str, str] | None:
+        """The public one and the secret one; None where one is missing."""
+        public, secret = self.langfuse_public_key, self.langfuse_secret_key
+        if public is None or secret is None:
+            return None
+        return public.get_secret_value(), secret.get_secret_value()
+
+    @property
     def has_langfuse(self) -> bool:
         """Whether all three variables of Langfuse are set; with less, there are no traces there."""
         return None not in (self.langfuse_host, self.langfuse_public_key, self.langfuse_secret_key)
