@@ -14,7 +14,7 @@ PORTS := PYTHONPATH=packages/local/src $(or $(PYTHON),python3) -m local.run.port
 # Most tests wait for something: three workers, each with a gateway of its own, keep two cores busy.
 WORKERS := -n 3 --dist loadfile
 
-.PHONY: help setup run remove test test-integration test-long api doctor tool-gateway gateway identity model lint style types \
+.PHONY: help setup run remove figures test test-integration test-long api doctor tool-gateway gateway identity model lint style types \
 	imports attribution audit leaks vulnerabilities sbom bench chart image dockerfile lock rename clean moved
 
 help: ## list the commands
@@ -74,7 +74,7 @@ types: $(API)
 	@.venv/bin/mypy $(wildcard $(TYPED))
 
 imports: $(API) ## check that imports go down, as the contracts in pyproject.toml say
-	@.venv/bin/lint-imports --no-cache --no-logo
+	@PYTHONPATH=$(dir $(wildcard charts/*/gateway/config.yaml)) .venv/bin/lint-imports --no-cache --no-logo
 
 attribution: $(API) ## find completions that go round the service helper; ARGS=folder looks there
 	@.venv/bin/python tools/attribution.py $(ARGS)
@@ -113,6 +113,9 @@ image: $(API) ## build the images of the API and of both gateways; ARGS=api buil
 
 rename: $(API) ## rename the solution everywhere: make rename NAME=my-solution
 	@.venv/bin/python tools/rename.py "$(NAME)"
+
+figures: $(API) ## count what the design bounds: lines, modules, imports, files behind a call
+	@.venv/bin/python tools/figures.py
 
 remove: $(API) ## take an optional concern out: make remove CONCERN=redis
 	@.venv/bin/python tools/remove.py "$(CONCERN)"

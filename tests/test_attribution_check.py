@@ -228,4 +228,4 @@ def test_nothing_here_goes_round_the_helper_but_the_two_lanes(tmp_path: Path) ->
     for path in allowed:
         shutil.copy(ROOT / path, tmp_path)
     lines = attribution(tmp_path, folder=tmp_path).stdout.splitlines()[:-1]
-    assert [line.partition(":")[0] for line in lines] == ["litellm_lane.py", "wire.py"]
+    assert [line.partition(":")[0] for line in lines] == ["client.py", "wire_client.py"]

@@ -104,11 +104,17 @@ def test_the_table_of_failures_is_the_tree_of_errors() -> None:
             assert ("the fallbacks" in done) is error.falls_back, code
 
 
-def test_every_module_of_the_api_has_its_place_in_the_table_of_files() -> None:
-    listed = set(re.findall(r"`(\w+\.py)`", " ".join(table("file in `packages/api/src/api/`"))))
-    listed |= set(re.findall(r"`(\w+\.py)`", README))
-    modules = {path.name for path in (ROOT / "packages/api/src/api").glob("[!_]*.py")}
-    assert listed >= modules, modules - listed
+def test_the_tree_names_every_folder_and_module_of_the_services() -> None:
+    tree = README.partition("## Where things are")[2].partition("```")[2].partition("```")[0]
+    words = set(tree.split())
+    for package in ("chassis", "api"):
+        top = ROOT / "packages" / package / "src" / package
+        folders = {f"{path.parent.name}/" for path in top.glob("*/__init__.py")}
+        assert folders <= words, folders - words
+    listed = {word for word in words if word.endswith("/") and word.count("/") == 1}
+    folders = {f"{path.name}/" for path in ROOT.glob("packages/*/src/*/*") if path.is_dir()}
+    others = {f"{path.name}/" for path in ROOT.glob("*") if path.is_dir()}
+    assert listed <= folders | others | {"hooks/", "rules/", "ledgers/", "checks/"}
 
 
 def test_the_table_of_fault_models_is_what_the_local_gateway_has() -> None:
@@ -179,7 +185,7 @@ def test_each_promise_of_the_gateway_has_what_holds_it_and_a_test() -> None:
         assert (ROOT / "tests/gateway" / test.strip("`")).is_file(), promise
         for name in re.findall(r"`([\w/]+\.(?:py|yaml))`", holder):
             assert list(ROOT.glob(f"charts/*/gateway/{name}")) or list(
-                ROOT.glob(f"packages/*/src/*/{name}")
+                ROOT.glob(f"packages/*/src/**/{name}")
             ), promise
     config = next(ROOT.glob("charts/*/gateway/config.yaml")).read_text()
     holders = " ".join(holder for holder, _ in rows.values())

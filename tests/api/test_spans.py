@@ -246,7 +246,7 @@ async def test_a_collector_gets_the_names_of_the_conventions_and_no_text(
     assert (told["gen_ai.request.max_tokens"], told["gen_ai.request.temperature"]) == (7, 0.5)
     assert told["gen_ai.response.finish_reasons"] == ["stop"]
     assert told["gen_ai.usage.input_tokens"] > 0
-    assert call.service == "llm-access"
+    assert call.resource["service.name"] == "llm-access"
     assert "Who is there" not in str(found)
 
 
@@ -298,7 +298,7 @@ async def test_a_collector_may_be_reached_by_grpc_with_its_headers(
     finally:
         await server.stop(0)
     assert [span.name for span in receiver.taken] == ["llm.complete", "chat ok"]
-    assert receiver.taken[0].service == "answers"
+    assert receiver.taken[0].resource["service.name"] == "answers"
     assert receiver.metadata["x-scope-orgid"] == "acme"
     assert receiver.metadata["x-note"] == "a b"
 

@@ -8,13 +8,14 @@ import warnings
 from types import TracebackType
 from typing import Any, Self
 
-import aiohttp
+import httpx
 import msgspec
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import RSAKey
 
+from chassis.addresses import is_loopback
 from chassis.errors import IdentityUnavailable
-from chassis.http.client_body import BodyError, loop_time, read_whole
+from chassis.http.client_body import MAX_BYTES, loop_time
 from chassis.logs import log
 
 LIFETIME_SECONDS = 600.0
@@ -44,7 +45,9 @@ class Jwks:
         self._fetching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(FETCH_SECONDS))
+        # 1. A proxy of the environment is not asked for what is on this machine.
+        goes_out = not is_loopback(httpx.URL(self._url).host)
+        self._http = httpx.AsyncClient(timeout=FETCH_SECONDS, trust_env=goes_out)
         return self
 
     async def __aexit__(
@@ -53,7 +56,7 @@ class Jwks:
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.wait({self._fetching})
-        await self._http.close()
+        await self._http.aclose()
 
     async def key(self, key_id: str) -> RSAKey | None:
         """The public key of this id, or None when the realm has none.
@@ -62,7 +65,7 @@ class Jwks:
             IdentityUnavailable: it is not known, and the realm cannot be asked.
         """
         age = loop_time() - self._fetched_at
-        # 1. Where the realm has just failed nobody waits for it again: the last good keys stay.
+        # 2. Where the realm has just failed nobody waits for it again: the last good keys stay.
         if age > self._lifetime and self._failure is None:
             await self._refreshed()
         elif age > self._lifetime - AHEAD_SECONDS:
@@ -101,7 +104,7 @@ class Jwks:
             keys = keys_of(await self._read())
             if not keys:
                 raise ValueError("no RSA key for signatures in it")
-        except (aiohttp.ClientError, OSError, ValueError, RecursionError, BodyError) as error:
+        except (httpx.HTTPError, OSError, ValueError, RecursionError) as error:
             self._failure = f"{self._url}: {type(error).__name__}: {error}"
             log.warning(
                 "realm_keys_not_read", reason=self._failure, remedy=IdentityUnavailable.remedy
@@ -113,10 +116,15 @@ class Jwks:
             self._fetching = None
 
     async def _read(self) -> bytes:
-        async with self._http.get(self._url, allow_redirects=False) as response:
-            if response.status != 200:
-                raise ValueError(f"status {response.status}")
-            return await read_whole(response, loop_time() + FETCH_SECONDS)
+        body = bytearray()
+        async with asyncio.timeout(FETCH_SECONDS), self._http.stream("GET", self._url) as response:
+            if response.status_code != httpx.codes.OK:
+                raise ValueError(f"status {response.status_code}")
+            async for read in response.aiter_bytes():
+                body += read
+                if len(body) > MAX_BYTES:
+                    raise ValueError("it is larger than any sane answer")
+        return bytes(body)
 
 
 class KeySet(msgspec.Struct):

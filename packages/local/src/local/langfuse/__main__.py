@@ -14,12 +14,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="local.langfuse", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help=f"on {LOOPBACK}")
     port = parser.parse_args().port
+    keys = Keys(os.environ["LANGFUSE_PUBLIC_KEY"], os.environ["LANGFUSE_SECRET_KEY"])
     try:
-        keys = Keys(os.environ["LANGFUSE_PUBLIC_KEY"], os.environ["LANGFUSE_SECRET_KEY"])
         web.run_app(create_app(Langfuse(keys)), host=LOOPBACK, port=port, shutdown_timeout=1)
-    except KeyError as error:
-        print(f"Langfuse: {error.args[0]} is not set", file=sys.stderr)
-        return 2
     except OSError as error:
         print(f"Langfuse: {error.strerror}", file=sys.stderr)
         return 1

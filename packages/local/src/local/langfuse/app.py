@@ -1,25 +1,38 @@
 """The routes: what a gateway sends to, what the SDK reads, and the page for people."""
 
-import base64
 import hmac
+import json
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from local.langfuse import page, queries
-from local.langfuse.memory import Memory
-from local.langfuse.observations import observation_of
-from local.langfuse.otlp import NotOtlp, spans_of
-from local.langfuse.records import PROJECT_RECORD
+from local.langfuse.memory import Memory, path_of
+from local.langfuse.observations import PROJECT, observation_of
+from local.langfuse.otlp import spans_of
 
+HERE = Path(__file__).parent
 PROTOBUF = "application/x-protobuf"
-TRACES = "/api/public/otel/v1/traces"
+API = "/api/public"
+HEALTH = f"{API}/health"
+TRACES = f"{API}/otel/v1/traces"
 MOST_BYTES = 16 * 1024 * 1024
-VERSION = "4.0.0"
-HERE = {"127.0.0.1", "localhost", "::1"}
+MOST_SHOWN = 200
+THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
 
 
 @dataclass(frozen=True)
@@ -32,116 +45,111 @@ class Keys:
     @property
     def header(self) -> str:
         """Basic authentication (RFC 7617)."""
-        pair = f"{self.public}:{self.secret}".encode()
-        return f"Basic {base64.b64encode(pair).decode()}"
+        return aiohttp.encode_basic_auth(self.public, self.secret)
 
 
 @dataclass
 class Langfuse:
-    """What the routes share, and a test looks into."""
+    """What the routes share: the traces, and how many exports were refused."""
 
     keys: Keys
     memory: Memory = field(default_factory=Memory)
     refused: int = 0
-    """The exports that were not taken."""
 
-    def let_in(self, request: web.Request) -> None:
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Lets in who has the keys, and words a failure as Langfuse does.
+
+        A page of somewhere else that has its name lead to this machine reads no prompts.
         """
-        Raises:
-            HTTPUnauthorized: there are no keys, or others.
-        """
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), self.keys.header.encode()):
-            raise refusal(web.HTTPUnauthorized, "Invalid credentials")
+        if (request.url.host or "") not in THIS_MACHINE:
+            raise web.HTTPForbidden(text="only by the name of this machine")
+        given = request.headers.get("Authorization", "").encode()
+        is_open = not request.path.startswith(f"{API}/") or request.path == HEALTH
+        try:
+            if not is_open and not hmac.compare_digest(given, self.keys.header.encode()):
+                raise refusal(web.HTTPUnauthorized, "Invalid credentials")
+            return await handler(request)
+        except (ValueError, web.HTTPException, web.RequestPayloadError) as error:
+            self.refused += request.path == TRACES
+            if isinstance(error, ValueError):
+                raise refusal(web.HTTPBadRequest, str(error)) from None
+            raise
 
     async def take(self, request: web.Request) -> web.Response:
-        """An export of OTLP over HTTP."""
-        try:
-            self.let_in(request)
-            if request.content_type != PROTOBUF:
-                raise refusal(web.HTTPUnsupportedMediaType, f"only {PROTOBUF} is taken")
-            # 1. aiohttp unpacks gzip, and counts what it was before.
-            self.memory.add(map(observation_of, spans_of(await request.read())))
-        except NotOtlp as error:
-            self.refused += 1
-            raise refusal(web.HTTPBadRequest, str(error)) from None
-        except (web.HTTPException, web.RequestPayloadError):
-            self.refused += 1
-            raise
+        """An export of OTLP over HTTP; aiohttp unpacks gzip, and counts what it was before."""
+        if request.content_type != PROTOBUF:
+            raise refusal(web.HTTPUnsupportedMediaType, f"only {PROTOBUF} is taken")
+        self.memory.add(map(observation_of, spans_of(await request.read())))
         reply = ExportTraceServiceResponse().SerializeToString()
         return web.Response(body=reply, content_type=PROTOBUF)
 
-    async def projects(self, request: web.Request) -> web.Response:
-        self.let_in(request)
-        return web.json_response({"data": [PROJECT_RECORD]})
-
     async def observations(self, request: web.Request) -> web.Response:
-        self.let_in(request)
-        return web.json_response(queries.observations(self.memory, query_of(request)))
-
-    async def traces(self, request: web.Request) -> web.Response:
-        self.let_in(request)
-        return web.json_response(queries.traces(self.memory, query_of(request)))
+        return answer(self.memory.answer(request.query))
 
     async def trace(self, request: web.Request) -> web.Response:
-        self.let_in(request)
-        found = queries.trace(self.memory, request.match_info["id"])
+        found = self.memory.trace(request.match_info["id"])
         if found is None:
             raise refusal(web.HTTPNotFound, "no such trace")
-        return web.json_response(found)
+        return answer(found)
 
-    async def list_page(self, request: web.Request) -> web.Response:
-        return page.of_traces(self.memory, request.query.get("project", ""))
-
-    async def trace_page(self, request: web.Request) -> web.Response:
-        return page.of_trace(self.memory, request.match_info["id"])
+    async def page(self, request: web.Request) -> web.Response:
+        """The traces of a project, or of all; or one trace."""
+        project, trace_id = request.query.get("project", ""), request.match_info.get("id")
+        found = [
+            trace
+            for trace in self.memory.traces(trace_id)
+            if project in ("", trace["metadata"].get("project_id"))
+        ]
+        more = {"id": trace_id, "project": project, "dropped": self.memory.dropped}
+        html = template().render(more, traces=found[:MOST_SHOWN], of=len(found))
+        return web.Response(
+            body=html.encode(errors="replace"),
+            status=404 if trace_id and not found else 200,
+            headers=PAGE_HEADERS | {"Content-Type": "text/html; charset=utf-8"},
+        )
 
 
 def create_app(langfuse: Langfuse, *, is_version_3: bool = False) -> web.Application:
-    """
-    Args:
-        is_version_3: it has no `v2/observations`, as a Langfuse of one's own may still not have.
-    """
-    app = web.Application(client_max_size=MOST_BYTES, middlewares=[only_here, problems])
+    """Version 3 has no `v2/observations`, and a Langfuse of one's own may still be of it."""
+    app = web.Application(client_max_size=MOST_BYTES, middlewares=[langfuse.guard])
     app.router.add_post(TRACES, langfuse.take)
-    app.router.add_get("/api/public/health", health)
-    app.router.add_get("/api/public/projects", langfuse.projects)
+    app.router.add_get(HEALTH, health)
+    app.router.add_get(f"{API}/projects", projects)
     if not is_version_3:
-        app.router.add_get("/api/public/v2/observations", langfuse.observations)
-    app.router.add_get("/api/public/traces", langfuse.traces)
-    app.router.add_get("/api/public/traces/{id}", langfuse.trace)
-    app.router.add_get("/", langfuse.list_page)
-    app.router.add_get("/trace/{id}", page.moved)
-    app.router.add_get("/project/{project}/traces/{id}", langfuse.trace_page)
-    app.router.add_get("/style.css", page.style)
+        app.router.add_get(f"{API}/v2/observations", langfuse.observations)
+    app.router.add_get(f"{API}/traces/{{id}}", langfuse.trace)
+    app.router.add_get("/", langfuse.page)
+    app.router.add_get(path_of("{id}"), langfuse.page)
+    app.router.add_get("/style.css", style)
     return app
 
 
+@cache
+def template() -> Template:
+    loader = FileSystemLoader(HERE)
+    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    return pages.get_template("page.html")
+
+
 async def health(_: web.Request) -> web.Response:
-    return web.json_response({"status": "OK", "version": VERSION})
+    return answer({"status": "OK", "version": "4.0.0"})
 
 
-def query_of(request: web.Request) -> dict[str, list[str]]:
-    return {name: request.query.getall(name) for name in request.query}
+async def projects(_: web.Request) -> web.Response:
+    named = {"id": PROJECT, "name": "Local", "metadata": {}}
+    return answer({"data": [named | {"organization": named}]})
+
+
+async def style(_: web.Request) -> web.FileResponse:
+    return web.FileResponse(HERE / "style.css", headers=PAGE_HEADERS)
+
+
+def answer(record: dict[str, Any]) -> web.Response:
+    return web.json_response(record, dumps=partial(json.dumps, default=datetime.isoformat))
 
 
 def refusal(kind: type[web.HTTPError], message: str) -> web.HTTPException:
     """A failure as Langfuse words it."""
-    said: Any = web.json_response({"message": message, "error": kind.__name__}).text
+    said = json.dumps({"message": message, "error": kind.__name__})
     return kind(text=said, content_type="application/json")
-
-
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except queries.BadQuery as error:
-        raise refusal(web.HTTPBadRequest, str(error)) from None
-
-
-@web.middleware
-async def only_here(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A page of somewhere else that has its name lead to this machine reads no prompts."""
-    if (request.url.host or "") not in HERE:
-        raise web.HTTPForbidden(text="only by the name of this machine")
-    return await handler(request)

@@ -1,98 +1,55 @@
 """The traces that are kept: the newest observations, so many bytes of them and no more."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cached_property
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
-from local.langfuse.observations import Observation
+from local.langfuse.observations import PROJECT, Observation, Record, moment
 
 MOST_BYTES = 64 * 1024 * 1024
 MOST_OBSERVATIONS = 20_000
+MOST_ANSWERED = 1000
+UNUSED = {"input": 0, "output": 0, "total": 0}
+QUERY = {"traceId", "type", "fields", "fromStartTime", "limit", "cursor"}
+"""`fields` is known, and nothing is left out."""
 
 
-@dataclass(frozen=True)
-class Trace:
-    """What its observations say together.
+def path_of(trace_id: str) -> str:
+    """Where the page of a trace is; Langfuse has it there."""
+    return f"/project/{PROJECT}/traces/{trace_id}"
 
-    Attributes:
-        observations: by their start; at least one.
-    """
 
-    id: str
-    observations: list[Observation]
+def trace_of(kept: list[Observation]) -> Record:
+    """What its observations say together, as version 3 has it; they are by their start."""
+    records = sorted((each.record for each in kept), key=lambda record: record["startTime"])
 
-    @property
-    def root(self) -> Observation:
-        """The one without a parent here, or the first."""
-        known = {each.id for each in self.observations}
-        return next(
-            (each for each in self.observations if each.parent not in known), self.observations[0]
-        )
+    def first(name: str) -> str | None:
+        return next((record[name] for record in records if record[name]), None)
 
-    @property
-    def name(self) -> str:
-        return self._first("trace_name") or self.root.name
-
-    @property
-    def user(self) -> str | None:
-        return self._first("user")
-
-    @property
-    def session(self) -> str | None:
-        return self._first("session")
-
-    @property
-    def release(self) -> str | None:
-        return self._first("release")
-
-    @property
-    def environment(self) -> str:
-        return self.root.environment
-
-    @cached_property
-    def tags(self) -> list[str]:
-        return sorted({tag for each in self.observations for tag in each.tags})
-
-    @cached_property
-    def metadata(self) -> dict[str, Any]:
-        return {k: v for each in self.observations for k, v in each.trace_metadata.items()}
-
-    @property
-    def start(self) -> datetime:
-        return self.observations[0].start
-
-    @property
-    def latency(self) -> float:
-        """In seconds."""
-        return (max(each.end for each in self.observations) - self.start).total_seconds()
-
-    @property
-    def generations(self) -> list[Observation]:
-        return [each for each in self.observations if each.type == "GENERATION"]
-
-    @property
-    def tokens(self) -> int:
-        return sum(each.usage.get("total", 0) for each in self.observations)
-
-    @property
-    def cost(self) -> float | None:
-        """USD, or None where no observation has a price."""
-        priced = [each.cost["total"] for each in self.observations if each.cost]
-        return sum(priced) if priced else None
-
-    def _first(self, name: str) -> str | None:
-        said = (getattr(each, name) for each in self.observations)
-        return next((value for value in said if value), None)
+    name, tags = first("traceName") or records[0]["name"], (r["tags"] for r in records)
+    common = {"tags": sorted(set().union(*tags)), "traceName": name}
+    common |= {name: first(name) for name in ("userId", "sessionId", "release")}
+    priced = [record["totalCost"] for record in records if record["costDetails"]]
+    start = records[0]["startTime"]
+    return common | {
+        "id": records[0]["traceId"],
+        "timestamp": start,
+        "name": name,
+        "public": False,
+        "environment": records[0]["environment"],
+        "htmlPath": path_of(records[0]["traceId"]),
+        "metadata": {key: each.trace_metadata[key] for each in kept for key in each.trace_metadata},
+        "latency": (max(record["endTime"] for record in records) - start).total_seconds(),
+        "totalCost": sum(priced) if priced else None,
+        "observations": [
+            each | common | {"usage": UNUSED | each["usageDetails"]} for each in records
+        ],
+        "scores": [],
+    }
 
 
 class Memory:
-    """
-    Args:
-        most_bytes, most_observations: what is kept; the oldest make room.
-    """
+    """Where there is too much of them, the oldest observations make room and are counted."""
 
     def __init__(
         self, most_bytes: int = MOST_BYTES, most_observations: int = MOST_OBSERVATIONS
@@ -101,42 +58,50 @@ class Memory:
         self._most_observations = most_observations
         self._bytes = 0
         self._kept: OrderedDict[tuple[str, str], Observation] = OrderedDict()
-        self._traces: OrderedDict[str, dict[str, Observation]] = OrderedDict()
         self.dropped = 0
-        """The observations that had to make room."""
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def add(self, observations: Iterable[Observation]) -> None:
         """Keeps them; one that was sent before takes the place of its first sending."""
-        for each in observations:
-            self._remove(each.trace, each.id)
-            self._kept[each.trace, each.id] = each
-            self._traces.setdefault(each.trace, {})[each.id] = each
-            self._bytes += each.size
+        for one in observations:
+            key = (one.record["traceId"], one.record["id"])
+            before = self._kept.pop(key, None)
+            self._bytes += one.size - (before.size if before else 0)
+            self._kept[key] = one
         while self._bytes > self._most_bytes or len(self._kept) > self._most_observations:
-            self._remove(*next(iter(self._kept)))
+            self._bytes -= self._kept.popitem(last=False)[1].size
             self.dropped += 1
 
-    def trace(self, trace_id: str) -> Trace | None:
-        found = self._traces.get(trace_id)
-        if not found:
-            return None
-        return Trace(trace_id, sorted(found.values(), key=lambda each: each.start))
+    def traces(self, trace_id: str | None = None) -> list[Record]:
+        """All of them, the newest first; or the one with this id, where it is here."""
+        found: dict[str, list[Observation]] = {}
+        for (name, _), one in self._kept.items():
+            if trace_id in (None, name):
+                found.setdefault(name, []).append(one)
+        return [trace_of(found[name]) for name in reversed(found)]
 
-    def traces(self) -> Iterator[Trace]:
-        """All of them, the newest first."""
-        for trace_id in reversed(self._traces):
-            if (found := self.trace(trace_id)) is not None:
-                yield found
+    def trace(self, trace_id: str) -> Record | None:
+        return next(iter(self.traces(trace_id)), None)
 
-    def _remove(self, trace_id: str, observation_id: str) -> None:
-        gone = self._kept.pop((trace_id, observation_id), None)
-        if gone is None:
-            return
-        self._bytes -= gone.size
-        of_trace = self._traces[trace_id]
-        del of_trace[observation_id]
-        if not of_trace:
-            del self._traces[trace_id]
+    def answer(self, query: Mapping[str, str]) -> Record:
+        """A page of `GET /api/public/v2/observations`.
+
+        Raises:
+            ValueError: Langfuse would refuse it, or it is not answered here; nothing is left out.
+        """
+        if unknown := query.keys() - QUERY:
+            raise ValueError(f"not understood here: {', '.join(sorted(unknown))}")
+        limit, begin = int(query.get("limit", 50)), int(query.get("cursor") or 0)
+        since = moment(query.get("fromStartTime", datetime.fromtimestamp(0, UTC).isoformat()))
+        if not 0 < limit <= MOST_ANSWERED or begin < 0 or since is None:
+            raise ValueError(f"limit is from 1 to {MOST_ANSWERED}, and a time is of ISO 8601")
+        found = [
+            record
+            for trace in self.traces(query.get("traceId"))
+            for record in reversed(trace["observations"])
+            if query.get("type") in (None, record["type"]) and record["startTime"] >= since
+        ]
+        end = begin + limit
+        return {"data": found[begin:end], "meta": {"cursor": str(end)} if found[end:] else {}}

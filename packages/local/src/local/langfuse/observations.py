@@ -3,151 +3,127 @@
 `langfuse.*` wins; where it is absent, `gen_ai.*` of the semantic conventions is read.
 """
 
+import json
+import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from local.langfuse.attributes import (
-    first,
-    keyed,
-    mapping,
-    moment,
-    names,
-    numbers,
-    said_moment,
-    text,
-)
 from local.langfuse.otlp import Attributes, Span
 
+Record = dict[str, Any]
+
+PROJECT = "local"
 OBSERVATION = "langfuse.observation."
-OBSERVATION_METADATA = f"{OBSERVATION}metadata"
-TRACE_METADATA = "langfuse.trace.metadata"
+TRACE = "langfuse.trace."
 ROOTS = ("langfuse.internal.is_app_root", "langfuse.internal.as_root")
-TYPES = {
-    "SPAN", "GENERATION", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING",
-    "GUARDRAIL",
-}  # fmt: skip
 LEVELS = {"DEBUG", "DEFAULT", "WARNING", "ERROR"}
 LONGEST_TAG = 200
 """Langfuse drops a longer one."""
-TOKENS = {
-    "input": ("input_tokens", "prompt_tokens"),
-    "output": ("output_tokens", "completion_tokens"),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One span as Langfuse shows it, with what it says of its trace.
-
+    """
     Attributes:
-        type: `SPAN`, `GENERATION` and others.
-        first_word: when the first token came, where it says so.
-        usage: tokens by what they were for, with `total`.
-        cost: USD by what it was for, with `total`; empty where nobody knows.
+        record: as the public API has it, with its times as such. Of its trace it has what this
+            span says; of tokens and cost a `total`, where somebody knows them.
+        trace_metadata: what this span says of its trace, and the record has no place for.
         size: in bytes, as it was sent.
     """
 
-    trace: str
-    id: str
-    parent: str
-    is_root: bool
-    type: str
-    name: str
-    start: datetime
-    end: datetime
-    first_word: datetime | None
-    level: str
-    status_message: str | None
-    model: str | None
-    model_parameters: Attributes
-    input: str | None
-    output: str | None
-    metadata: Attributes
-    usage: dict[str, int]
-    cost: dict[str, float]
-    environment: str
-    release: str | None
-    version: str | None
-    trace_name: str | None
+    record: Record
     trace_metadata: Attributes
-    tags: tuple[str, ...]
-    user: str | None
-    session: str | None
     size: int
 
 
 def observation_of(span: Span) -> Observation:
-    said = span.attributes
-    model = text(
-        first(said, f"{OBSERVATION}model.name", "gen_ai.response.model", "gen_ai.request.model")
-    )
-    level = str(said.get(f"{OBSERVATION}level", "")).upper()
-    return Observation(
-        trace=span.trace,
-        id=span.id,
-        parent=span.parent,
-        is_root=not span.parent or any(said.get(name) is True for name in ROOTS),
-        type=kind_of(said, model),
-        name=span.name,
-        start=moment(span.start),
-        end=moment(span.end),
-        first_word=said_moment(said.get(f"{OBSERVATION}completion_start_time")),
-        level=level if level in LEVELS else "DEFAULT" if span.error is None else "ERROR",
-        status_message=text(said.get(f"{OBSERVATION}status_message")) or span.error or None,
-        model=model,
-        model_parameters=mapping(said.get(f"{OBSERVATION}model.parameters")),
-        input=text(first(said, f"{OBSERVATION}input", "gen_ai.input.messages", "gen_ai.prompt")),
-        output=text(
-            first(said, f"{OBSERVATION}output", "gen_ai.output.messages", "gen_ai.completion")
-        ),
-        metadata=keyed(said, OBSERVATION_METADATA) | unmapped(span),
-        usage=usage_of(said),
-        cost=with_total(numbers(cost_said(said))),
-        environment=text(environment_said(span)) or "default",
-        release=text(first(said, "langfuse.release") or span.resource.get("langfuse.release")),
-        version=text(first(said, "langfuse.version", "service.version")),
-        trace_name=text(said.get("langfuse.trace.name")),
-        trace_metadata=keyed(said, TRACE_METADATA),
-        tags=tuple(
-            tag for tag in names(said.get("langfuse.trace.tags")) if len(tag) <= LONGEST_TAG
-        ),
-        user=text(first(said, "langfuse.user.id", "user.id")),
-        session=text(first(said, "langfuse.session.id", "session.id")),
-        size=span.size,
-    )
-
-
-def kind_of(said: Attributes, model: str | None) -> str:
-    kind = str(said.get(f"{OBSERVATION}type", "")).upper()
-    return kind if kind in TYPES else "GENERATION" if model else "SPAN"
-
-
-def usage_of(said: Attributes) -> dict[str, int]:
-    details = mapping(said.get(f"{OBSERVATION}usage_details")) or {
-        name: first(said, *(f"gen_ai.usage.{each}" for each in names))
-        for name, names in TOKENS.items()
+    said, sent = span.attributes, span.attributes | span.resource
+    model = text(said, f"{OBSERVATION}model.name", "gen_ai.response.model", "gen_ai.request.model")
+    kind, level = (str(said.get(f"{OBSERVATION}{key}", "")).upper() for key in ("type", "level"))
+    used = {way: said.get(f"gen_ai.usage.{way}_tokens") for way in ("input", "output")}
+    usage = counted(mapping(said.get(f"{OBSERVATION}usage_details")) or used)
+    cost = counted(mapping(said.get(f"{OBSERVATION}cost_details")))
+    start, end = (datetime.fromtimestamp(at / 1e9, UTC) for at in (span.start, span.end))
+    first_word = moment(said.get(f"{OBSERVATION}completion_start_time"))
+    record = {
+        "id": span.id,
+        "traceId": span.trace,
+        "startTime": start,
+        "endTime": end,
+        "projectId": PROJECT,
+        "parentObservationId": span.parent or None,
+        "isRootObservation": not span.parent or any(said.get(name) is True for name in ROOTS),
+        "type": kind or ("GENERATION" if model else "SPAN"),
+        "name": span.name,
+        "level": level if level in LEVELS else "DEFAULT" if span.error is None else "ERROR",
+        "statusMessage": text(said, f"{OBSERVATION}status_message") or span.error or None,
+        "environment": text(sent, "langfuse.environment") or "default",
+        "completionStartTime": first_word,
+        "input": text(said, f"{OBSERVATION}input", "gen_ai.input.messages"),
+        "output": text(said, f"{OBSERVATION}output", "gen_ai.output.messages"),
+        "metadata": keyed(said, f"{OBSERVATION}metadata") | {"resourceAttributes": span.resource},
+        "model": model,
+        "modelParameters": mapping(said.get(f"{OBSERVATION}model.parameters")),
+        "usageDetails": usage,
+        "costDetails": cost,
+        "totalCost": cost.get("total"),
+        "latency": (end - start).total_seconds(),
+        "timeToFirstToken": (first_word - start).total_seconds() if first_word else None,
+        "userId": text(said, "langfuse.user.id", "user.id"),
+        "sessionId": text(said, "langfuse.session.id", "session.id"),
+        "tags": tags_of(parsed(said.get(f"{TRACE}tags"))),
+        "release": text(sent, "langfuse.release"),
+        "traceName": text(said, f"{TRACE}name"),
     }
-    return {name: int(value) for name, value in with_total(numbers(details)).items()}
+    return Observation(record, keyed(said, f"{TRACE}metadata"), span.size)
 
 
-def cost_said(said: Attributes) -> Attributes:
-    details = mapping(said.get(f"{OBSERVATION}cost_details"))
-    return details or {"total": said.get("gen_ai.usage.cost")}
+def text(said: Attributes, *names: str) -> str | None:
+    """The first of these that is there; what is no string as JSON."""
+    value = next((said[name] for name in names if said.get(name) is not None), None)
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
-def with_total(counted: dict[str, float]) -> dict[str, float]:
-    if not counted or "total" in counted:
-        return counted
-    return counted | {"total": sum(counted.values())}
+def parsed(value: Any) -> Any:
+    """A string that is JSON as what it says, without a NaN; anything else as it is."""
+    try:
+        return json.loads(value, parse_constant=str) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
 
 
-def environment_said(span: Span) -> Any:
-    names = ("langfuse.environment", "deployment.environment.name", "deployment.environment")
-    return first(span.attributes, *names) or first(span.resource, *names)
+def mapping(value: Any) -> Attributes:
+    found = parsed(value)
+    return found if isinstance(found, dict) else {}
 
 
-def unmapped(span: Span) -> Attributes:
-    """What has no field of its own."""
-    rest = {k: v for k, v in span.attributes.items() if not k.startswith("langfuse.")}
-    return {"attributes": rest, "resourceAttributes": span.resource}
+def keyed(said: Attributes, prefix: str) -> Attributes:
+    """What is said under this name, as JSON, and under `name.key`, one by one."""
+    begin = f"{prefix}."
+    return mapping(said.get(prefix)) | {
+        name.removeprefix(begin): parsed(said[name]) for name in said if name.startswith(begin)
+    }
+
+
+def counted(said: Attributes) -> dict[str, float]:
+    """The numbers, with their total; what is below 0, or no number at all, does not count."""
+    found = {
+        name: value
+        for name, value in said.items()
+        if isinstance(value, int | float) and math.isfinite(value) and value >= 0
+    }
+    return {"total": sum(found.values())} | found if found else {}
+
+
+def tags_of(said: Any) -> list[str]:
+    named = said if isinstance(said, list) else []
+    return [tag for tag in named if isinstance(tag, str) and 0 < len(tag) <= LONGEST_TAG]
+
+
+def moment(value: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(parsed(value))
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,30 +1,23 @@
 """OTLP over HTTP: an export of spans, as protobuf, to plain values."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from opentelemetry.proto.trace.v1 import trace_pb2
 
 Attributes = dict[str, Any]
 
 
-class NotOtlp(ValueError):
-    """The body is no export of spans."""
-
-
 @dataclass(frozen=True, slots=True)
 class Span:
-    """
+    """Ids in hex, times in nanoseconds since 1970, the size in bytes, as it was sent.
+
     Attributes:
-        trace, id, parent: in hex; a root has the parent "".
-        start, end: in nanoseconds since 1970.
         error: the message of its status, where that is an error; else None.
         resource: what the sender says of itself.
-        size: in bytes, as it was sent.
     """
 
     trace: str
@@ -38,45 +31,39 @@ class Span:
     resource: Attributes
     size: int
 
-    @property
-    def service(self) -> str | None:
-        """What the sender calls itself."""
-        return self.resource.get("service.name")
-
 
 def spans_of(body: bytes) -> list[Span]:
     """
     Raises:
-        NotOtlp: it is another protobuf, or none.
+        ValueError: it is another protobuf, or none.
     """
     try:
         exported = ExportTraceServiceRequest.FromString(body)
     except DecodeError as error:
-        raise NotOtlp(f"not an export of spans: {error}") from None
-    return list(read(exported))
+        raise ValueError(f"not an export of spans: {error}") from None
+    return [
+        span_of(span, attributes_of(each.resource.attributes))
+        for each in exported.resource_spans
+        for scope in each.scope_spans
+        for span in scope.spans
+    ]
 
 
-def read(exported: ExportTraceServiceRequest) -> Iterator[Span]:
-    for each in exported.resource_spans:
-        resource = attributes_of(each.resource.attributes)
-        for scope in each.scope_spans:
-            for span in scope.spans:
-                if len(span.trace_id) != 16 or len(span.span_id) != 8:
-                    raise NotOtlp("a span without the ids of one")
-                yield Span(
-                    trace=span.trace_id.hex(),
-                    id=span.span_id.hex(),
-                    parent=span.parent_span_id.hex(),
-                    name=span.name,
-                    start=span.start_time_unix_nano,
-                    end=span.end_time_unix_nano,
-                    error=span.status.message
-                    if span.status.code == Status.STATUS_CODE_ERROR
-                    else None,
-                    attributes=attributes_of(span.attributes),
-                    resource=resource,
-                    size=span.ByteSize(),
-                )
+def span_of(span: trace_pb2.Span, resource: Attributes) -> Span:
+    if len(span.trace_id) != 16 or len(span.span_id) != 8:
+        raise ValueError("a span without the ids of one")
+    return Span(
+        trace=span.trace_id.hex(),
+        id=span.span_id.hex(),
+        parent=span.parent_span_id.hex(),
+        name=span.name,
+        start=span.start_time_unix_nano,
+        end=span.end_time_unix_nano,
+        error=span.status.message if span.status.code == span.status.STATUS_CODE_ERROR else None,
+        attributes=attributes_of(span.attributes),
+        resource=resource,
+        size=span.ByteSize(),
+    )
 
 
 def attributes_of(pairs: Any) -> Attributes:
