@@ -11,11 +11,11 @@ from api.gateway.peer import Gateway
 from api.idempotency.answers import Answers  # removable: idempotency
 from api.llm.client import Llm
 from api.project_access import ProjectAccess
+from api.self_test import TraceProof
 from api.settings import Settings
 from api.streaming.open import Streams
 from api.telemetry.metrics import Metrics
 from api.tickets.tickets import Tickets  # removable: tickets
-from api.trace_proof import TraceProof
 from chassis.admission import Admission
 from chassis.identity.callers import Identity
 from chassis.telemetry.metrics import Export

@@ -36,6 +36,7 @@ from api.routes import (
 )
 from api.routes import metrics as metrics_route
 from api.routes.docs import add_docs, ask_for_tokens
+from api.self_test import TraceProof
 from api.settings import Settings
 from api.streaming.direct import DirectStreams
 from api.streaming.open import Streams, UnresumableStream
@@ -44,7 +45,6 @@ from api.telemetry.export import opened as to_collector
 from api.telemetry.metrics import Metrics
 from api.tickets.granting import granted_by_ticket  # removable: tickets
 from api.tickets.tickets import Tickets, TicketsInMemory  # removable: tickets
-from api.trace_proof import TraceProof
 from chassis.addresses import is_loopback
 from chassis.admission import Admission
 from chassis.errors import CLIENT_CLOSED_REQUEST, ServiceError

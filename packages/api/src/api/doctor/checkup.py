@@ -1,42 +1,48 @@
 """The whole of it: every check, in the order in which one failing makes the next pointless."""
 
+import asyncio
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from api.doctor.call import CallChecks
-from api.doctor.findings import Check, Finding, findings_of
-from api.doctor.gateway import GatewayChecks
-from api.doctor.http import Http
-from api.doctor.langfuse import LangfuseChecks
-from api.doctor.models import ModelChecks
-from api.doctor.openfga import OpenFgaChecks
-from api.doctor.place import Place
-from api.doctor.realm import RealmChecks
-from api.doctor.redis import RedisChecks
-from api.doctor.surroundings import SurroundingsChecks
-from api.doctor.variables import senseless, sensible
+import httpx
+
+from api.doctor import (
+    call,
+    gateway,
+    langfuse,  # removable: langfuse
+    openfga,  # removable: openfga
+    redis,  # removable: redis
+    surroundings,
+)
+from api.doctor.context import Context, Place
+from api.doctor.findings import Checks, Finding
 from api.gateway.peer import Gateway
 from api.settings import Settings, load_settings, namespace_of_pod, odd_values
 from chassis.project_id import ProjectId
+from chassis.redaction import keep_out, keep_out_all
 from chassis.settings import SettingsError
 
 SOLUTION = str(Settings.model_fields["solution"].default)
-CLOCKS = ["gateway_reachable", "langfuse_reachable", "realm_keys", "openfga_store"]
+ROWS = [
+    [gateway.CHECKS, gateway.OF_SETTINGS, call.CHECKS],
+    [langfuse.CHECKS],  # removable: langfuse
+    [surroundings.OF_REALM],
+    [openfga.CHECKS],  # removable: openfga
+    [redis.CHECKS],  # removable: redis
+]
+"""Made at once, but for what is in a list of its own."""
+LAST = [surroundings.CHECKS]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """
-    Attributes:
-        findings: by the check, in their order; `variables` may have several.
-        calls: how many calls to a model were made, 0 or 1.
-    """
+    """`findings` has several `variables` where they are senseless, and nothing else then."""
 
-    place: Place
+    place: str
     findings: Sequence[tuple[str, Finding]]
     calls: int = 0
-    has_senseless_variables: bool = False
+    is_senseless: bool = False
 
     @property
     def failed(self) -> list[tuple[str, Finding]]:
@@ -45,7 +51,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        return 2 if self.has_senseless_variables else int(bool(self.failed))
+        return 2 if self.is_senseless else int(bool(self.failed))
 
 
 async def check_up(project: ProjectId, *, spend: bool) -> Report:
@@ -55,43 +61,32 @@ async def check_up(project: ProjectId, *, spend: bool) -> Report:
         project: on whose account the one call is made.
         spend: whether it is made.
     """
-    odd = odd_values()
-    namespace = namespace_of_pod()
+    odd, namespace = odd_values(), namespace_of_pod()
+    where = "laptop" if namespace is None else "pod"
     try:
         settings = load_settings()
     except SettingsError as error:
         place = Place(namespace, SOLUTION)
-        found = [("variables", each) for each in senseless(error.lines, odd, place)]
-        return Report(place, found, has_senseless_variables=True)
-    place = Place(namespace, settings.solution)
-    variables = sensible(odd, settings.missing_for_langfuse(), place)
-    gateway = Gateway(settings.llm_gateway_url, settings.gateway_key())
-    async with Http() as http, gateway:
-        of_gateway = GatewayChecks(http, gateway, place)
-        of_models = ModelChecks(settings, of_gateway, place)
-        call = CallChecks(settings, gateway, of_models, place, project, spend=spend)
-        checks: list[Check] = [
-            *of_gateway.checks(),
-            *of_models.checks(),
-            *call.checks(),
-            *LangfuseChecks(settings, http, place).checks(),
-            *RealmChecks(settings, http, place).checks(),
-            *OpenFgaChecks(settings, http).checks(),
-            *RedisChecks(settings).checks(),
-            *SurroundingsChecks(settings, http, place, CLOCKS).checks(),
-        ]
-        findings = await findings_of(checks, secrets_of(settings))
-    return Report(place, [("variables", variables), *findings.items()], call.calls)
+        found = [("variables", surroundings.refused(line, odd, place)) for line in error.lines]
+        return Report(where, found, is_senseless=True)
+    place, key = Place(namespace, settings.solution), settings.gateway_key()
+    keep_out_all(settings)
+    keep_out(key.current())
+    variables = surroundings.sensible(odd, place)
+    for line in settings.langfuse_notes():  # removable: langfuse
+        variables = surroundings.refused(line, odd, place)  # removable: langfuse
+    # As the service does: the system's certificates, and no proxy of the environment.
+    client = httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False)
+    async with client, Gateway(settings.llm_gateway_url, key) as peer:
+        at = Context(settings, place, client, peer, project, spend)
+        await asyncio.gather(*(made(at, row) for row in ROWS))
+        await made(at, LAST)
+    names = [name for row in [*ROWS, LAST] for checks in row for name in checks.names]
+    calls = int(at.found["call"].verdict != "skipped")
+    findings = [("variables", variables), *((name, at.found[name]) for name in names)]
+    return Report(where, findings, calls)
 
 
-def secrets_of(settings: Settings) -> list[str]:
-    """What must not be shown, whoever says it back to us."""
-    redis = settings.redis_url.get_secret_value() if settings.redis_url else ""
-    kept = (
-        settings.langfuse_public_key,
-        settings.langfuse_secret_key,
-        settings.openfga_api_token,
-    )
-    values = [value.get_secret_value() for value in kept if value is not None]
-    values += [settings.gateway_key().current(), urlsplit(redis).password or ""]
-    return [value for value in values if value]
+async def made(at: Context, row: Sequence[Checks]) -> None:
+    for checks in row:
+        await checks.make(at, at.found)

@@ -1,103 +1,74 @@
-"""A check, what it found out, and how checks that need one another are made: all at once, bounded.
-
-What needs a check that failed is skipped, so that the first failure is the cause of the others.
-"""
+"""A finding, the evidence by which it is known, and a row of checks, made until one fails."""
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
-CHECK_SECONDS = 5.0
-TELLING_CHARACTERS = 10
-
-Verdict = Literal["ok", "failed", "unknown", "skipped"]
+CHECK_SECONDS = 11.0
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """
-    Attributes:
-        what: one sentence: what is wrong, or what is well.
-        how: what was asked and what came back; no secret.
-        mend: the command or the setting that mends it.
-        is_consequence: skipped for the sake of a check that failed.
-    """
+    """`what` is wrong, or well; `how` it is known; the command or setting to `mend` it."""
 
-    verdict: Verdict
+    verdict: Literal["ok", "failed", "unknown", "skipped"]
     what: str
-    how: str = ""
-    mend: str = ""
-    is_consequence: bool = False
+    how: str | None = None
+    mend: str | None = None
 
 
-def ok(what: str, how: str = "") -> Finding:
-    return Finding("ok", what, how)
-
-
-def failed(what: str, how: str, mend: str) -> Finding:
-    return Finding("failed", what, how, mend)
-
-
-def unknown(what: str, how: str = "", mend: str = "") -> Finding:
-    return Finding("unknown", what, how, mend)
-
-
-def skipped(reason: str) -> Finding:
-    return Finding("skipped", reason)
+class Ended(Exception):
+    """Raised with a finding, after which the checks that are left make no sense."""
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Evidence:
+    """What was asked and what came back."""
+
+    how: str
+
+    def ok(self, what: str) -> Finding:
+        return Finding("ok", what, self.how)
+
+    def unknown(self, what: str, mend: str | None = None) -> Finding:
+        return Finding("unknown", what, self.how, mend)
+
+    def failed(self, what: str, mend: str) -> Finding:
+        return Finding("failed", what, self.how, mend)
+
+    def ended(self, what: str, mend: str) -> Ended:
+        return Ended(self.failed(what, mend))
+
+
+def skipped(reason: str) -> Ended:
+    return Ended(Finding("skipped", reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """A row: `ask` yields a finding for each name, or raises the last one, and the rest is skipped.
+
+    So the first failure is the cause of the others.
     """
-    Attributes:
-        needs: checks that must not have failed before this one is made.
-        after: checks that must be over, whatever came of them.
-        seconds: for the check itself, without those that it waits for.
-    """
 
-    name: str
-    ask: Callable[[], Awaitable[Finding]]
-    needs: Sequence[str] = ()
-    after: Sequence[str] = ()
-    seconds: float = CHECK_SECONDS
+    names: Sequence[str]
+    ask: Callable[[Any], AsyncGenerator[Finding]]
 
-
-async def findings_of(checks: Sequence[Check], secrets: Sequence[str]) -> dict[str, Finding]:
-    """What each check found out, in the order given; whatever happens, there is a finding.
-
-    Args:
-        checks: each after those that it needs or waits for.
-        secrets: what no finding may show.
-    """
-    tasks: dict[str, asyncio.Task[Finding]] = {}
-    async with asyncio.TaskGroup() as group:
-        for check in checks:
-            waits_for = {name: tasks[name] for name in (*check.needs, *check.after)}
-            tasks[check.name] = group.create_task(made(check, waits_for))
-    return {name: without(secrets, task.result()) for name, task in tasks.items()}
-
-
-async def made(check: Check, waits_for: dict[str, asyncio.Task[Finding]]) -> Finding:
-    for name, task in waits_for.items():
-        before = await task
-        if name in check.needs and (before.verdict == "failed" or before.is_consequence):
-            cause = before.what if before.is_consequence else f"because {name} failed"
-            return replace(skipped(cause), is_consequence=True)
-    try:
-        async with asyncio.timeout(check.seconds):
-            return await check.ask()
-    except TimeoutError:
-        return unknown("This could not be found out in time.", f"no result in {check.seconds:g} s")
-    except Exception as error:  # noqa: BLE001 -- a doctor with a defect still has other findings
-        return unknown("This check itself has a defect.", f"{type(error).__name__}: {error}")
-
-
-def without(secrets: Sequence[str], finding: Finding) -> Finding:
-    what, how, mend = finding.what, finding.how, finding.mend
-    for secret in secrets:
-        # What was cut short may hold the first part of a secret only.
-        pattern = re.compile(re.escape(secret[:TELLING_CHARACTERS]) + r"\S*")
-        what, how, mend = (pattern.sub("…", text) for text in (what, how, mend))
-    return replace(finding, what=what, how=how, mend=mend)
+    async def make(self, at: Any, found: dict[str, Finding]) -> None:
+        """Adds a finding for each name, whatever happens."""
+        asked, end = self.ask(at), None
+        for name in self.names:
+            try:
+                if end is not None:
+                    raise end
+                async with asyncio.timeout(CHECK_SECONDS):
+                    found[name] = await anext(asked)
+            except Ended as error:
+                found[name] = error.args[0]
+                is_skipped = found[name].verdict == "skipped"
+                end = error if is_skipped else skipped(f"because {name} failed")
+            except Exception as error:  # noqa: BLE001 -- a doctor with a defect has other findings
+                known = Evidence(f"{type(error).__name__}: {error}")
+                found[name] = known.unknown("This could not be found out.")
+                end = skipped(f"because {name} could not be found out")

@@ -1,104 +1,100 @@
-"""The gateway: is it there, is it LiteLLM and ready, does it take our key, what does it serve."""
+"""The gateway: is it there and ready, does it take our key, does it route the models we ask for."""
 
-from api.doctor.findings import Check, Finding, failed, ok
-from api.doctor.http import Answer, Http, NoAnswer
-from api.doctor.place import Place
+from collections.abc import AsyncGenerator, Sequence
+from fnmatch import fnmatchcase
+
+from api.doctor.context import Context
+from api.doctor.findings import Checks, Evidence, Finding, skipped
 from api.errors import GatewayError, GatewayKeyRejected
-from api.gateway.peer import CONNECT_SECONDS, Gateway
+from api.llm.retry_policy import family
+from api.llm.settings import GEMINI_THINKING
+
+LOGS = "kubectl logs {it} -c litellm"
+RESTART = "kubectl rollout restart {it}, which takes the key that the secret has now"
+LIST = "model_list in the gateway's config.yaml"
+LEAST_FOR_THINKING = 200
+"""Fewer are used up by the thinking, and the answer is empty; the platform's page names it."""
 
 
-class GatewayChecks:
-    """
-    Attributes:
-        aliases: what the gateway serves to our key, once it has been asked.
-    """
+async def of_gateway(at: Context) -> AsyncGenerator[Finding]:
+    url = f"{at.gateway.url.removesuffix('/v1')}/health/readiness"
+    start = at.place.mend("make gateway, then the two export lines that it prints", pod=LOGS)
+    answer = await at.get("The gateway", url, mend=start)
+    yield answer.ok("The gateway takes connections.")
+    if "json" not in answer.content_type or answer.status == 404:
+        mend = at.place.set_variable("LLM_GATEWAY_URL", "http://127.0.0.1:4000/v1")
+        raise answer.ended("What answers at LLM_GATEWAY_URL is no LiteLLM gateway.", mend)
+    if answer.status != 200 or not answer.json.get("status"):
+        mend = at.place.mend("look at what make gateway says", pod=LOGS)
+        raise answer.ended("The gateway is not ready.", mend)
+    yield answer.ok("The gateway is ready.")
 
-    def __init__(self, http: Http, gateway: Gateway, place: Place) -> None:
-        self._http = http
-        self._gateway = gateway
-        self._place = place
-        self._readiness: Answer | None = None
-        self._not_listed: GatewayError | None = None
-        self.aliases: list[str] = []
+    asked = f"GET {at.gateway.url}/models with our key"
+    try:
+        aliases = await at.gateway.models()
+    except GatewayKeyRejected as refusal:
+        mend = at.place.mend("export LLM_GATEWAY_API_KEY=… as make gateway printed it", pod=RESTART)
+        known = Evidence(f"{asked}: {refusal.reason}")
+        raise known.ended("The gateway refuses this service's key.", mend) from None
+    except GatewayError as error:
+        known = Evidence(f"{asked}: {error.reason}")
+        yield known.ok("The gateway does not refuse the key.")
+        raise known.ended("The gateway does not list its models.", error.remedy) from None
+    yield Evidence(f"{asked}: 200").ok("The gateway accepts this service's key.")
+    known = Evidence(f"GET /models listed {', '.join(aliases)[:300] or 'nothing: it is empty'}")
+    if not aliases:
+        raise known.ended("The gateway serves no model to this key.", f"add the models to {LIST}")
+    yield known.ok(f"The gateway serves {len(aliases)} models.")
 
-    def checks(self) -> list[Check]:
-        return [
-            Check("gateway_reachable", self.reachable),
-            Check("gateway_ready", self.ready, ["gateway_reachable"]),
-            Check("gateway_key", self.key, ["gateway_ready"], seconds=CONNECT_SECONDS + 1),
-            Check("gateway_models", self.models, ["gateway_key"]),
-        ]
+    default, *fallbacks = at.models
+    if at.is_local:
+        yield Finding("skipped", f"{default} is local, and goes out without the gateway")
+    else:
+        yield routed(known, aliases, "LLM_DEFAULT_MODEL", [default])
+    if not fallbacks:
+        raise skipped("LLM_FALLBACK_MODELS is empty")
+    yield routed(known, aliases, "LLM_FALLBACK_MODELS", fallbacks)
 
-    async def reachable(self) -> Finding:
-        url = f"{self._gateway.url.removesuffix('/v1')}/health/readiness"
-        try:
-            self._readiness = await self._http.get("gateway", url)
-        except NoAnswer as nothing:
-            return failed(
-                f"The gateway {nothing.what}.",
-                nothing.how,
-                self._place.mend(
-                    pod=self._place.kubectl("logs {it} -c litellm"),
-                    laptop="make gateway, then the two export lines that it prints",
-                ),
-            )
-        return ok("The gateway takes connections.", self._readiness.how)
 
-    async def ready(self) -> Finding:
-        assert self._readiness is not None, "it was reached"  # noqa: S101
-        answer = self._readiness
-        if answer.status == 200 and answer.json().get("status"):
-            return ok("The gateway is ready.", answer.how)
-        if "json" in answer.content_type and answer.status != 404:
-            return failed(
-                "The gateway is not ready.",
-                answer.how,
-                self._place.mend(
-                    pod=self._place.kubectl("logs {it} -c litellm"),
-                    laptop="look at what make gateway says",
-                ),
-            )
-        return failed(
-            "What answers at LLM_GATEWAY_URL is no LiteLLM gateway.",
-            answer.how,
-            self._place.set_variable("LLM_GATEWAY_URL", "http://127.0.0.1:4000/v1"),
-        )
+def routed(known: Evidence, served: Sequence[str], variable: str, aliases: list[str]) -> Finding:
+    wildcards = [each for each in served if "*" in each]
+    missing = [
+        alias
+        for alias in set(aliases) - set(served)
+        if not any(fnmatchcase(alias, each) for each in wildcards)
+    ]
+    if missing:
+        names = ", ".join(sorted(missing))
+        mend = f"set {variable} to models of that list, or add {names} to {LIST}"
+        return known.failed(f"The gateway does not route {names} of {variable}.", mend)
+    return known.ok(f"The gateway routes {', '.join(aliases)}.")
 
-    async def key(self) -> Finding:
-        asked = f"GET {self._gateway.url}/models with our key"
-        try:
-            self.aliases = await self._gateway.models()
-        except GatewayKeyRejected as refusal:
-            return failed(
-                "The gateway refuses this service's key.",
-                f"{asked}: {refusal.reason}",
-                self._place.mend(
-                    pod=f"{self._place.restart}, which takes the key that the secret has now",
-                    laptop="export LLM_GATEWAY_API_KEY=… as make gateway printed it",
-                ),
-            )
-        except GatewayError as error:
-            self._not_listed = error
-            return ok("The gateway does not refuse the key.", f"{asked}: {error.reason}")
-        return ok("The gateway accepts this service's key.", f"{asked}: 200")
 
-    async def models(self) -> Finding:
-        asked = f"GET {self._gateway.url}/models"
-        if self._not_listed is not None:
-            return failed(
-                "The gateway does not list its models.",
-                f"{asked}: {self._not_listed.reason}",
-                self._not_listed.remedy,
-            )
-        if not self.aliases:
-            return failed(
-                "The gateway serves no model to this key.",
-                f"{asked}: an empty list",
-                f"add the models to model_list in {self._place.gateway_config}",
-            )
-        return ok(f"The gateway serves {len(self.aliases)} models.", f"{asked}: {self.listed}")
+async def of_settings(at: Context) -> AsyncGenerator[Finding]:
+    default, *fallbacks = at.models
+    known = Evidence(f"by the names: {default}, then {', '.join(fallbacks)}")
+    if others := [alias for alias in fallbacks if family(alias) != family(default)]:
+        yield known.ok(f"{others[0]} of another provider stands in for {default}.")
+    elif fallbacks:
+        mend = at.place.set_variable("LLM_FALLBACK_MODELS", "openai/claude-opus-4-8")
+        yield known.failed(f"No fallback is of another provider than {default}.", mend)
+    else:
+        yield Finding("skipped", f"LLM_FALLBACK_MODELS is empty: nobody stands in for {default}")
 
-    @property
-    def listed(self) -> str:
-        shown = ", ".join(self.aliases[:12])
-        return shown if len(self.aliases) <= 12 else f"{shown} and {len(self.aliases) - 12} more"
+    floor, thinking = at.settings.llm_min_tokens_thinking, at.settings.thinking_aliases
+    known = Evidence(f"LLM_MIN_TOKENS_THINKING is {floor}, for {len(thinking)} thinking models")
+    if thinking and floor < LEAST_FOR_THINKING:
+        mend = at.place.set_variable("LLM_MIN_TOKENS_THINKING", str(LEAST_FOR_THINKING))
+        what = f"A thinking model may be left with {floor} tokens, and answer with nothing."
+        yield known.failed(what, mend)
+    elif forgotten := sorted(set(at.models) & set(GEMINI_THINKING) - thinking):
+        names = ",".join(sorted(thinking.union(forgotten)))
+        what = f"{', '.join(forgotten)} thinks before it writes, and has no floor for that."
+        yield known.failed(what, at.place.set_variable("LLM_THINKING_MODELS", names))
+    else:
+        yield known.ok(f"A thinking model gets at least {floor} tokens.")
+
+
+ASKED = ("gateway_reachable", "gateway_ready", "gateway_key", "gateway_models")
+CHECKS = Checks([*ASKED, "default_model", "fallback_models"], of_gateway)
+OF_SETTINGS = Checks(["fallback_provider", "thinking_floor"], of_settings)

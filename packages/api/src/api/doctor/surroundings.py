@@ -1,73 +1,112 @@
-"""What is around: how far our clock is from the others', and the service, where it listens."""
+"""What is around: the variables, the realm, the clocks, the service itself where it listens."""
 
-from api.doctor.findings import Check, Finding, failed, ok, skipped, unknown
-from api.doctor.http import Http, NoAnswer
-from api.doctor.place import Place
-from api.settings import Settings
+from collections.abc import AsyncGenerator, Mapping
 
+from msgspec import MsgspecError
+
+from api.doctor.context import Context, Place
+from api.doctor.findings import Checks, Ended, Evidence, Finding, skipped
+from chassis.identity.jwks import keys_of
+
+ENVIRONMENT = Evidence("read from the environment of this process")
+EMPTY_ON_PURPOSE = {
+    "LLM_FALLBACK_MODELS",
+    "LLM_THINKING_MODELS",
+    "ROOT_PATH",
+    "CORS_ALLOW_ORIGINS",
+}
+SHADOWED = (
+    "a plain `env` entry hides a secret-backed one of `envVars`, or the secret's key is empty"
+)
+REALM = (
+    "bring the realm's server back, or look at KEYCLOAK_ISSUER_URL, which ends in /realms/<realm>, "
+    "and at KEYCLOAK_JWKS_URL, the address of its keys from here"
+)
 MOST_SKEW_SECONDS = 5.0
-"""A token is let pass with so much, see `tokens.py`."""
+"""A token is let pass with so much, see `chassis/identity/access_tokens.py`."""
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 -- compared, not listened on
 
 
-class SurroundingsChecks:
-    """
-    Args:
-        peers: the checks that ask those whose clocks are looked at.
-    """
+def refused(line: str, odd: Mapping[str, str], place: Place) -> Finding:
+    """What is to be said of a variable; the line is `NAME: reason`, for `odd` see `odd_values`."""
+    name = line.partition(":")[0]
+    hint = f" (set, and empty: {SHADOWED})" if odd.get(name) == "is set, and empty" else ""
+    pod = f"kubectl exec {{it}} -- sh -c 'printenv {name} | wc -c'"
+    pod = f"compare api.env and api.envVars of the chart with {pod}"
+    mend = place.mend(f"export {name}=… as .env.example has it", pod=pod)
+    return ENVIRONMENT.failed(f"{line}{hint}", mend)
 
-    def __init__(self, settings: Settings, http: Http, place: Place, peers: list[str]) -> None:
-        self._settings = settings
-        self._http = http
-        self._place = place
-        self._peers = peers
 
-    def checks(self) -> list[Check]:
-        return [
-            Check("clock", self.clock, after=self._peers),
-            Check("service", self.service, ["gateway_ready", "realm_keys"]),
-        ]
+def sensible(odd: Mapping[str, str], place: Place) -> Finding:
+    """What is to be said of variables that make sense to the settings."""
+    strange = "; ".join(f"{name} {odd[name]}" for name in odd if name not in EMPTY_ON_PURPOSE)
+    if not strange:
+        return ENVIRONMENT.ok("The variables make sense.")
+    what = f"{strange}. An empty one counts as not set, and a key's line break is taken off here."
+    mend = place.mend("unset it, or set it", pod=f"look at the chart: {SHADOWED}")
+    return Finding("unknown", what, ENVIRONMENT.how, mend)
 
-    async def clock(self) -> Finding:
-        skews = self._http.skews
-        if not skews:
-            return unknown("Nobody said what time it is.")
-        how = "Date headers: " + ", ".join(f"{who} {skew:+.0f} s" for who, skew in skews.items())
-        wrong = {who: skew for who, skew in skews.items() if abs(skew) > MOST_SKEW_SECONDS}
-        if not wrong:
-            return ok("The clocks agree.", how)
+
+async def of_realm(at: Context) -> AsyncGenerator[Finding]:
+    expected, keys_url = at.settings.keycloak_issuer_url, at.settings.jwks_url()
+    if at.settings.auth_mode == "disabled" or expected is None:
+        raise skipped("AUTH_MODE=disabled: anybody may call")
+    answer = await at.get("Keycloak", keys_url, ", and nobody can be let in", REALM)
+    try:
+        keys = keys_of(answer.body) if answer.status == 200 else {}
+    except MsgspecError:
+        keys = {}
+    if not keys:
+        raise answer.ended("What answers there has no RSA key for signatures.", REALM)
+    yield answer.ok(f"The realm has {len(keys)} keys to sign tokens with.")
+
+    url = f"{expected.rstrip('/')}/.well-known/openid-configuration"
+    answer = await at.get("Keycloak", url)
+    issuer = answer.json.get("issuer")
+    known = Evidence(f"GET {url}: issuer {issuer}; KEYCLOAK_ISSUER_URL is {expected}")
+    if answer.status != 200 or not isinstance(issuer, str):
+        yield answer.unknown("The realm does not say what it calls itself.")
+    elif issuer == expected:
+        yield known.ok("The realm calls itself what the tokens are compared with.")
+    else:
+        what = f"The realm calls itself {issuer}, and so will its tokens; all would be refused."
+        mend = at.place.set_variable("KEYCLOAK_ISSUER_URL", issuer)
+        mend += f", and where that cannot be reached from here, KEYCLOAK_JWKS_URL to {keys_url}"
+        yield known.failed(what, mend)
+
+
+async def of_clock_and_service(at: Context) -> AsyncGenerator[Finding]:
+    skews = at.skews
+    known = Evidence("Date: " + ", ".join(f"{who} {skew:+.0f} s" for who, skew in skews.items()))
+    wrong = [who for who, skew in skews.items() if abs(skew) > MOST_SKEW_SECONDS]
+    if wrong:
+        whose = f"The clock here and that of {', '.join(wrong)} differ"
         if len(wrong) == len(skews) > 1:
             whose = "This machine's clock is wrong"
-        else:
-            whose = f"The clock here and that of {', '.join(wrong)} differ"
-        most = max(abs(skew) for skew in wrong.values())
-        return failed(
-            f"{whose}, by {most:.0f} s: tokens and tickets are refused, traces are misplaced.",
-            how,
-            self._place.mend(
-                pod=self._place.kubectl("get pods -o wide") + ", then chronyc tracking on the node",
-                laptop="timedatectl set-ntp true",
-            ),
-        )
+        most = f"{max(map(abs, skews.values())):.0f} s"
+        what = f"{whose}, by {most}: tokens and tickets are refused, traces are misplaced."
+        pod = "kubectl get pods -o wide, then chronyc tracking on the node"
+        yield known.failed(what, at.place.mend("timedatectl set-ntp true", pod=pod))
+    else:
+        yield known.ok("The clocks agree.") if skews else known.unknown("Nobody says the time.")
 
-    async def service(self) -> Finding:
-        if self._settings.port == 0:
-            return skipped("PORT is 0: nobody knows where it listens")
-        host = EVERY_ADDRESS.get(self._settings.host, self._settings.host)
-        url = f"http://{host}:{self._settings.port}/health/ready"
-        try:
-            answer = await self._http.get("this service", url)
-        except NoAnswer as nothing:
-            return skipped(f"it does not listen here ({nothing.how})")
-        status = answer.json().get("status")
-        if answer.status == 200 and status == "ok":
-            return ok("The service is ready.", answer.how)
-        if status is None:
-            return unknown(f"What listens on PORT {self._settings.port} is another.", answer.how)
-        return failed(
-            f"The service is not ready: {status}.",
-            answer.how,
-            self._place.mend(
-                pod=self._place.kubectl("logs {it} -c api"), laptop="look at what make api says"
-            ),
-        )
+    at.need("gateway_ready", "realm_keys")
+    port, host = at.settings.port, EVERY_ADDRESS.get(at.settings.host, at.settings.host)
+    if port == 0:
+        raise skipped("PORT is 0: nobody knows where it listens")
+    try:
+        answer = await at.get("This service", f"http://{host}:{port}/health/ready")
+    except Ended as end:
+        raise skipped(f"it does not listen here ({end.args[0].how})") from None
+    status = answer.json.get("status")
+    if answer.status == 200 and status == "ok":
+        yield answer.ok("The service is ready.")
+    elif status is None:
+        yield answer.unknown(f"What listens on PORT {port} is another.")
+    else:
+        mend = at.place.mend("look at what make api says", pod="kubectl logs {it} -c api")
+        yield answer.failed(f"The service is not ready: {status}.", mend)
+
+
+OF_REALM = Checks(["realm_keys", "realm_issuer"], of_realm)
+CHECKS = Checks(["clock", "service"], of_clock_and_service)

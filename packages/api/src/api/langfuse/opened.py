@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from api.langfuse.settings import LangfuseSettings
+from api.self_test import TraceProof
 from api.telemetry.export import CallExport
-from api.trace_proof import TraceProof
 
 
 @asynccontextmanager

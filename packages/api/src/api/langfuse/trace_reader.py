@@ -12,7 +12,7 @@ from langfuse.api import AsyncLangfuseAPI
 from langfuse.api.core import ApiError, RequestOptions
 from pydantic import BaseModel
 
-from api.trace_proof import TraceUnknown
+from api.self_test import TraceUnknown
 
 ARRIVAL_SECONDS = 10.0
 PAUSE_SECONDS = 0.25

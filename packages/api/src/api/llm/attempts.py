@@ -25,10 +25,16 @@ class Attempts:
         deadline: for the whole call with its waits, in the clock's time.
         overload: what all calls share.
         made: gets each attempt as it begins.
+        max_calls: to providers, at most.
     """
 
     def __init__(
-        self, models: Sequence[str], deadline: float, overload: Overload, made: list[Attempt]
+        self,
+        models: Sequence[str],
+        deadline: float,
+        overload: Overload,
+        made: list[Attempt],
+        max_calls: int = MAX_CALLS,
     ) -> None:
         self.has_answered = False
         """Whether a byte of the answer is out; from then on nothing is tried again."""
@@ -36,8 +42,9 @@ class Attempts:
         self._deadline = deadline
         self._overload = overload
         self._made = made
+        self._max_calls = max_calls
         self._began = overload.clock()
-        self._next: Attempt | None = Attempt(models[0])
+        self._next: Attempt | None = Attempt(models[0], gateway_falls_back=max_calls > 1)
         self._is_repaired = False
         self._retry_budget = ExitStack()
         self._retrying = AsyncRetrying(
@@ -111,7 +118,7 @@ class Attempts:
     def can_repair(self) -> bool:
         """Whether one more attempt may be made for an answer that came back empty."""
         calls = sum(attempt.upstream_calls for attempt in self._made)
-        is_early = calls < MAX_CALLS and self._remaining() > 0
+        is_early = calls < self._max_calls and self._remaining() > 0
         return is_early and not self.has_answered and not self._is_repaired
 
     async def _sleep(self, seconds: float) -> None:
@@ -156,6 +163,7 @@ class Attempts:
                 remaining=self._remaining(),
                 backoff=BACKOFF(state),
                 may_retry=self._overload.budget.has_room,
+                max_calls=self._max_calls,
             )
         if self._next is not None and self._next.spends_budget:
             self._retry_budget.enter_context(self._overload.budget.retry())

@@ -6,6 +6,7 @@ from typing import Any
 
 from api.gateway.attribution import Attribution
 from api.gateway.chat_client import ChatRequest
+from api.llm.retry_policy import MAX_CALLS
 from api.schemas import CompletionOptions, Message
 from chassis.trace_context import Trace
 
@@ -17,6 +18,7 @@ class Call:
         models: aliases of the gateway: the requested model, then its fallbacks in order.
         deadline: in the running loop's time, in seconds.
         streams: whether the answer is given as it comes.
+        max_calls: to providers, at most.
     """
 
     models: tuple[str, ...]
@@ -27,6 +29,7 @@ class Call:
     trace: Trace
     deadline: float
     streams: bool
+    max_calls: int = MAX_CALLS
 
     def facts(self) -> dict[str, Any]:
         """What every answer to this call says of it."""

@@ -137,7 +137,9 @@ class Llm:
         with (
             recorded(record, self._observers),
             overload.budget.call(),
-            Attempts(call.models, call.deadline, overload, record.attempts) as attempts,
+            Attempts(
+                call.models, call.deadline, overload, record.attempts, call.max_calls
+            ) as attempts,
         ):
             if call.streams:
                 yield Meta(**call.facts())

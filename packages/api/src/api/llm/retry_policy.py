@@ -25,6 +25,7 @@ def next_attempt(
     remaining: float,
     backoff: float,
     may_retry: bool,
+    max_calls: int = MAX_CALLS,
 ) -> Attempt | None:
     """What to do after the last of these failures; None is to give up.
 
@@ -35,10 +36,11 @@ def next_attempt(
         backoff: seconds to wait before the same model is asked again, unless told a longer time.
         may_retry: whether the retry budget has room. A fallback is not part of it: it asks another
             provider, and is the remedy and not the load.
+        max_calls: to providers, with those that have failed.
     """
     last = failed[-1]
     error = last.error
-    left = MAX_CALLS - sum(attempt.upstream_calls for attempt in failed)
+    left = max_calls - sum(attempt.upstream_calls for attempt in failed)
     if error is None or left <= 0 or remaining <= 0:
         return None
     asked = [attempt.model for attempt in failed]
