@@ -2,9 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +25,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
 from pydantic import SecretStr
 
 import langfuse_stand_in
+from api_process import running_api
 from conftest import RunningProvider
 from hearsay import said
 from langfuse_stand_in import PUBLIC_KEY, SECRET_KEY, Langfuse
 from local.run.ports import free_port
+from marked import marked
 from otlp import Collector, Span, create_collector, spans
 from reading import Event, events_of, read_stream
 from running import (
@@ -340,6 +345,42 @@ async def test_a_header_that_a_collector_quotes_is_in_no_line_of_the_log(
     assert "nobody knows" in log
     assert "collectors-own" not in log
     assert "our-team" not in log
+
+
+async def test_what_is_queued_is_sent_at_the_end_and_the_collectors_key_to_the_collector_alone(
+    provider: RunningProvider, tmp_path: Path
+) -> None:
+    seen: dict[str, Mapping[str, str]] = {}
+
+    async def take(request: web.Request) -> web.Response:
+        seen[request.path] = request.headers
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", take)
+    async with listening(app) as url:
+        env = {
+            "PATH": os.environ["PATH"],
+            "AUTH_MODE": "disabled",
+            "LLM_GATEWAY_URL": provider.url,
+            "LLM_GATEWAY_API_KEY": marked("process"),
+            "LLM_DEFAULT_MODEL": "ok",
+            "PORT": "0",
+            "LANGFUSE_HOST": url,
+            "LANGFUSE_PUBLIC_KEY": PUBLIC_KEY,
+            "LANGFUSE_SECRET_KEY": SECRET_KEY,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+            "OTEL_EXPORTER_OTLP_HEADERS": "X-Collector=of-the-collector",
+        }
+        async with running_api(tmp_path, env) as api:
+            assert await api.asks() == 200
+            assert await api.ends_on(signal.SIGTERM) == 0
+    assert seen.keys() == {"/api/public/otel/v1/traces", "/v1/traces"}
+    to_langfuse, to_collector = seen["/api/public/otel/v1/traces"], seen["/v1/traces"]
+    assert to_langfuse["Authorization"].startswith("Basic ")
+    assert "X-Collector" not in to_langfuse
+    assert to_collector["X-Collector"] == "of-the-collector"
+    assert "Authorization" not in to_collector
 
 
 async def test_the_stream_of_a_traced_call_is_read_as_any_other(provider: RunningProvider) -> None:
