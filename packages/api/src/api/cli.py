@@ -1,4 +1,4 @@
-"""`llm-access`: what an operator does at a terminal. Also `python -m api.cli`."""
+"""The command line: what an operator does at a terminal. Also `python -m api.cli`."""
 
 import asyncio
 import os
@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from api import NAME
 from api.doctor.checkup import check_up
 from api.doctor.report import as_json, show
 from api.usage.cost_command import cost_table
@@ -18,7 +19,7 @@ STOPPED = 130
 DOCTOR = ProjectId("doctor")
 
 app = typer.Typer(
-    name="llm-access", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    name=NAME, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 
 
@@ -76,7 +77,7 @@ def leave(code: int) -> NoReturn:
 
 
 def main() -> None:
-    app(prog_name="llm-access")
+    app(prog_name=NAME)
 
 
 if __name__ == "__main__":
