@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from api import TITLE
 from api.app_state import AppState, LifespanState
 from api.gateway.chat_client import ChatClient
 from api.gateway.peer import Gateway
@@ -70,7 +71,7 @@ def create_app(settings: Settings, admission: Admission) -> FastAPI:
     """The service for these settings, letting calls in through this admission."""
     keep_out_all(settings)
     app = FastAPI(
-        title="LLM Access",
+        title=TITLE,
         version="0.1.0",
         description="LLM access for a solution, on the account of a project.",
         lifespan=lifespan_of(settings, admission),
