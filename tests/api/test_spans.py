@@ -25,8 +25,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
 from pydantic import SecretStr
 
 import langfuse_stand_in
-from api_process import running_api
 from api import NAME
+from api_process import running_api
 from conftest import RunningProvider
 from hearsay import said
 from langfuse_stand_in import PUBLIC_KEY, SECRET_KEY, Langfuse
