@@ -96,7 +96,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
 USER 10001:10001
-COPY charts/llm-access/gateway /srv/charts/llm-access/gateway
+COPY charts/*/gateway /srv/charts/solution/gateway
 WORKDIR /tmp
 EXPOSE 4000
 CMD ["python", "-m", "local", "serve"]
@@ -106,5 +106,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
 FROM ${PACKAGE}
 ARG PACKAGE
 ARG BASE
-LABEL org.opencontainers.image.title="llm-access-${PACKAGE}" \
-    org.opencontainers.image.base.name="${BASE}"
+LABEL org.opencontainers.image.base.name="${BASE}"

@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 API := .venv/.ready
 GATEWAY := .venv-gateway/.ready
 CHECKOV := .venv-checkov/.ready
-TYPED := packages/chassis/src packages/api/src packages/local/src packages/runtime-mcp/src charts/llm-access/gateway tests bench examples identity tools
+TYPED := packages/chassis/src packages/api/src packages/local/src packages/runtime-mcp/src charts/*/gateway tests bench examples identity tools
 
 # Whether the ports are free, before anything is set up: Python alone is enough for that.
 PORTS := PYTHONPATH=packages/local/src $(or $(PYTHON),python3) -m local.run.ports
@@ -121,7 +121,7 @@ remove: $(API) ## take an optional concern out: make remove CONCERN=redis
 	@.venv/bin/python tools/remove.py "$(CONCERN)"
 
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" tools/uv.sh pip compile --quiet --universal \
-	--generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-package llm-access-chassis $(ARGS)
+	--generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-package solution-chassis $(ARGS)
 SERVICES := $(foreach package,chassis api runtime-mcp,packages/$(package)/pyproject.toml)
 
 lock: $(API) ## lock the versions again; ARGS=--upgrade takes the newest that are allowed
@@ -135,7 +135,7 @@ lock: $(API) ## lock the versions again; ARGS=--upgrade takes the newest that ar
 	tools/offline/mcp_peers.sh lock
 
 clean: ## remove the environments and everything that was generated
-	rm -rf .venv .venv-gateway .venv-checkov .run dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-* .run dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 LOCKS := tools/setup.sh tools/locked.sh tools/uv.sh tools/pip_settings.sh

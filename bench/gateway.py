@@ -23,7 +23,7 @@ from local.run.assembly import Assembly, assemble
 from local.run.environments import for_proxy
 from local.run.ports import free_port
 
-CONFIG = Path("charts/llm-access/gateway/config.yaml")
+(CONFIG,) = Path().glob("charts/*/gateway/config.yaml")
 PYTHON = Path(".venv-gateway/bin/python")
 RUNS = Path(".run/bench-gateway")
 KEY = "sk-bench-of-the-gateway"

@@ -25,7 +25,7 @@ from chassis.identity.access_tokens import AccessTokens
 from chassis.identity.jwks import Jwks
 from chassis.identity.keycloak import KeycloakIdentity
 
-ISSUER, AUDIENCE = "https://keycloak.example/realms/craft", "llm-access-api"
+ISSUER, AUDIENCE = "https://keycloak.example/realms/craft", "solution-api"
 ROUNDS, CHECKS = 20, 500
 MOST_US = 100
 KEY = generate_private_key(65537, 2048)

@@ -18,7 +18,7 @@ def environment(issuer: str, openfga_url: str, store: Store) -> dict[str, str]:
     return {
         "AUTH_MODE": "keycloak",
         "KEYCLOAK_ISSUER_URL": issuer,
-        "KEYCLOAK_AUDIENCE": "llm-access-api",
+        "KEYCLOAK_AUDIENCE": "solution-api",
         "OPENFGA_API_URL": openfga_url,
         "OPENFGA_STORE_ID": store.id,
     }

@@ -68,7 +68,7 @@ class Machine:
         return text.replace("0.0.0.0", "127.0.0.1")  # nothing of a test listens elsewhere
 
     async def started(self, service: Service, **more: str) -> asyncio.subprocess.Process:
-        package = re.findall(r"-(api|gateway|runtime-mcp):", service.said["image"])[0]
+        package = re.findall(r"-(api|gateway|runtime-mcp):", service.image)[0]
         words = [self.here(service, word) for word in service.command]
         words = [str(PYTHONS[package]) if word == "python" else word for word in words]
         given = {name: self.here(service, value) for name, value in service.environment.items()}

@@ -19,7 +19,8 @@ WRITTEN = re.compile(r"(/for-[\w-]+)/((?:keys/)?\w+)=([^\s\\]+)")
 
 def settled(text: str) -> str:
     """As Compose reads it where no variable is set."""
-    return VARIABLE.sub(r"\2", text).replace("$$", "$")
+    named = text.replace("${COMPOSE_PROJECT_NAME}", PROJECT["name"])
+    return VARIABLE.sub(r"\2", named).replace("$$", "$")
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,12 @@ class Service:
         return set(self.said.get("profiles", []))
 
     @property
+    def image(self) -> str:
+        return settled(self.said["image"])
+
+    @property
     def is_ours(self) -> bool:
-        return str(self.said["image"]).startswith(PROJECT["name"])
+        return self.image.startswith(PROJECT["name"])
 
     @property
     def writes(self) -> Iterator[tuple[str, str, str]]:

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from api.gateway.chat_format import BOOKED_HEADER
 from openfga_stand_in import STORE, OpenFga, running_openfga
 from provider import Provider, create_app
 from realm import AUDIENCE, Realm, running_realm
@@ -62,7 +63,7 @@ class LiteLlm:
         response.headers["Date"] = formatdate(time() + self.clock, usegmt=True)
         if request.method == "POST":
             told = (await request.json()).get("metadata", {}).get("project_id")
-            response.headers["x-llm-access-project-id"] = self.booked_on or told
+            response.headers[BOOKED_HEADER] = self.booked_on or told
 
 
 @dataclass
@@ -108,7 +109,7 @@ class Report:
 
 
 async def said(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
-    """Exit code and both streams of `llm-access doctor` in this environment and no other."""
+    """Exit code and both streams of the doctor in this environment and no other."""
     process = await asyncio.create_subprocess_exec(
         *DOCTOR,
         *arguments,

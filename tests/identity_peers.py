@@ -21,7 +21,7 @@ from local.run.supervision import Supervision
 from running import RunningGateway
 
 PASSWORD = secrets.token_urlsafe(12)
-ISSUED_FOR = "llm-access-api"
+ISSUED_FOR = "solution-api"
 
 
 @contextmanager

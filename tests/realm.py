@@ -16,7 +16,7 @@ from jwt.algorithms import RSAAlgorithm
 
 from running import listening
 
-AUDIENCE = "llm-access-api"
+AUDIENCE = "solution-api"
 REALM = "/realms/craft"
 CERTS = f"{REALM}/protocol/openid-connect/certs"
 

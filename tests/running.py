@@ -180,7 +180,7 @@ def settings_for(url: str, key: str = MASTER_KEY, **changes: Any) -> Settings:
 
 def asking_for_tokens(settings: Settings) -> Settings:
     """The same service, which asks for tokens."""
-    realm = {"keycloak_issuer_url": f"{NOBODY}/realms/craft", "keycloak_audience": "llm-access-api"}
+    realm = {"keycloak_issuer_url": f"{NOBODY}/realms/craft", "keycloak_audience": "solution-api"}
     return settings.model_copy(update={"auth_mode": "keycloak"} | realm)
 
 

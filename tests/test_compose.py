@@ -44,7 +44,7 @@ def test_a_file_that_is_not_included_is_not_there_and_its_name_is_its_profile() 
 
 @each
 def test_each_image_has_its_version_and_ours_has_that_of_its_package(service: Service) -> None:
-    image = service.said["image"]
+    image = service.image
     assert re.search(r":(v?\d+\.\d+[\w.-]*|RELEASE\.[\dTZ-]+)$", image)
     if service.is_ours:
         package, version = image.removeprefix(f"{PROJECT['name']}-").split(":")

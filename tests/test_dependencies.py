@@ -23,6 +23,11 @@ NOT_IMPORTED = {
     "httptools": "uvicorn's parser, by its module in uvicorn",
     "uvloop": "uvicorn's event loop, where it is installed",
 }
+PART_OF_OPENTELEMETRY = {
+    "proto": "opentelemetry-proto",
+    "sdk": "opentelemetry-sdk",
+    "trace": "opentelemetry-api",
+}
 PART_OF = {"pydantic-core": "pydantic"}
 
 
@@ -35,6 +40,11 @@ def imported(folder: Path) -> Iterator[str]:
                 yield node.module
 
 
+def exporter_of(module: str) -> str:
+    """The distribution of `exporter.otlp.proto.http…`, which is named after its four folders."""
+    return "-".join(["opentelemetry", *module.split(".")[:4]])
+
+
 def distributions(package: str) -> set[str]:
     """What the modules of this package are from; in a namespace, the folder in it tells."""
     ours = {name.replace("-", "_"): [project["name"]] for name, project in PROJECTS.items()}
@@ -43,7 +53,7 @@ def distributions(package: str) -> set[str]:
     for module in imported(ROOT / "packages" / package / "src"):
         top, _, rest = module.partition(".")
         if top == "opentelemetry":
-            found.add(f"{top}-{rest.partition('.')[0]}")
+            found.add(PART_OF_OPENTELEMETRY.get(rest.partition(".")[0]) or exporter_of(rest))
         elif top not in sys.stdlib_module_names:
             found.add(canonicalize_name(known[top][0]))
     return {PART_OF.get(name, name) for name in found} - {PROJECTS[package]["name"]}

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ FAST_TESTS = [
     "tests/test_readme.py",
 ]
 
-NAME = tomllib.loads((ROOT / "packages/api/pyproject.toml").read_text())["project"]["name"][:-4]
+(NAME,) = (gateway.parent.name for gateway in ROOT.glob("charts/*/gateway"))
 NEW = "-".join(["harbour", "desk"])  # in one piece it would be in the tree
 ANY_SPELLING = NAME.replace("-", "[-_]?")
 
@@ -127,6 +126,7 @@ def test_the_fast_tests_pass_in_a_renamed_clone(clone: Path) -> None:
 def test_every_file_that_carries_the_name_is_on_the_list(clone: Path) -> None:
     listed = rename(clone, "--list").stdout
 
+    assert len(listed.splitlines()) <= 15
     assert listed == CARRIERS.read_text(), (
         f"If the difference is right: python tools/rename.py --list > tests/{CARRIERS.name}"
     )

@@ -44,7 +44,7 @@ version() { sed -n 's/^version = "\(.*\)"$/\1/p' "$(folder "$1")/pyproject.toml"
 built() {
   local tag=$solution-$1:${TAG:-$(version "$1")}
   local -a options=("${secrets[@]}" --build-arg "PACKAGE=$1" --tag "$tag"
-    --label "$LABEL.version=$(version "$1")" --label "$LABEL.revision=$(revision)"
+    --label "$LABEL.title=$solution-$1" --label "$LABEL.version=$(version "$1")" --label "$LABEL.revision=$(revision)"
     --label "$LABEL.created=$(created)")
   if [ -n "${EXTRAS:-}" ]; then options+=(--build-arg "EXTRAS=$EXTRAS"); fi
   if [ -n "${BASE:-}" ]; then options+=(--build-arg "BASE=$BASE"); fi

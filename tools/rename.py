@@ -1,14 +1,13 @@
 """Gives the solution another name, everywhere: `make rename NAME=new-name`.
 
-The present name is the one in packages/api/pyproject.toml, without its `-api`. The name is never
-part of a route (`/llm/…`), of a variable (`LLM_…`) or of a module, so those stay.
+The present name is that of the chart with the gateway. It is never part of a route (`/llm/…`), of a
+variable (`LLM_…`) or of a module, so those stay.
 """
 
 import argparse
 import re
 import subprocess
 import sys
-import tomllib
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,8 +22,8 @@ def git(*arguments: str) -> str:
 
 
 def present_name() -> str:
-    project = tomllib.loads((ROOT / "packages/api/pyproject.toml").read_text())["project"]
-    return str(project["name"]).removesuffix("-api")
+    (gateway,) = ROOT.glob("charts/*/gateway")
+    return gateway.parent.name
 
 
 def spellings(name: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from api import NAME
 from conftest import RunningProvider
 from running import RunningGateway, serving, settings_for
 
@@ -68,7 +69,7 @@ async def test_an_answer_says_everything_the_contract_promises(
         },
         "cost_usd": 0.025,
         "project_id": "demo",
-        "solution": "llm-access",
+        "solution": NAME,
         "request_id": request_id,
         "attempts": [{"model": "priced", "outcome": "ok", "status": 200, "wait_ms": 0}],
     }

@@ -1,4 +1,4 @@
-"""`llm-access doctor`: of what is broken, one thing at a time, it names that first."""
+"""The doctor: of what is broken, one thing at a time, it names that first."""
 
 import asyncio
 import re

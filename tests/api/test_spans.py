@@ -25,6 +25,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
 from pydantic import SecretStr
 
 import langfuse_stand_in
+from api import NAME
 from api_process import running_api
 from conftest import RunningProvider
 from hearsay import said
@@ -92,9 +93,9 @@ async def test_a_call_is_one_span_in_the_callers_trace_with_what_one_filters_by(
         (span,) = await scene.told(1)
     assert (span.name, span.trace) == ("llm.complete", TRACEPARENT.split("-")[1])
     told = span.attributes
-    assert told["langfuse.trace.tags"] == ["project:demo", "solution:llm-access"]
+    assert told["langfuse.trace.tags"] == ["project:demo", f"solution:{NAME}"]
     assert told["langfuse.trace.metadata.project_id"] == "demo"
-    assert told["langfuse.trace.metadata.solution"] == "llm-access"
+    assert told["langfuse.trace.metadata.solution"] == NAME
     assert told["session.id"] == "s-1"
     assert told["langfuse.observation.type"] == "span"
     assert told["langfuse.observation.level"] == "DEFAULT"
@@ -251,7 +252,7 @@ async def test_a_collector_gets_the_names_of_the_conventions_and_no_text(
     assert (told["gen_ai.request.max_tokens"], told["gen_ai.request.temperature"]) == (7, 0.5)
     assert told["gen_ai.response.finish_reasons"] == ["stop"]
     assert told["gen_ai.usage.input_tokens"] > 0
-    assert call.resource["service.name"] == "llm-access"
+    assert call.resource["service.name"] == NAME
     assert "Who is there" not in str(found)
 
 

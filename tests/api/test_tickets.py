@@ -290,7 +290,7 @@ async def test_any_replica_takes_the_ticket_and_only_one_of_them(tmp_path: Path)
                 redis_url=SecretStr(redis.url),
                 auth_mode="keycloak",
                 keycloak_issuer_url=scene.realm.issuer,
-                keycloak_audience="llm-access-api",
+                keycloak_audience="solution-api",
                 llm_default_model="ok",
             )
             async with serving_alone(settings) as other:

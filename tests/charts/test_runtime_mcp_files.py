@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from kubelet import files_of, pod
-from rendering import FETCHED_WITHIN_SECONDS, TOOL_GATEWAY, Helm, examples_of
+from rendering import FETCHED_WITHIN_SECONDS, SOLUTION, TOOL_GATEWAY, Helm, examples_of
 from runtime_mcp.allowlist import allowlist
 from runtime_mcp.allowlist.allowlist import Allowlist, Entry, Grant
 from runtime_mcp.settings import Settings
@@ -90,7 +90,7 @@ def test_without_an_address_of_the_database_no_pod_starts(charted: Helm) -> None
     (container,) = pod(charted.render(None, EXAMPLE["postgres"]))["containers"]
     (database,) = (each for each in container["env"] if each["name"] == "DATABASE_URL")
     assert database["valueFrom"] == {
-        "secretKeyRef": {"name": "llm-access-secrets", "key": "database-url"}
+        "secretKeyRef": {"name": f"{SOLUTION.name}-secrets", "key": "database-url"}
     }
 
 

@@ -9,11 +9,12 @@ import aiohttp
 import pytest
 import yaml
 
+from api.gateway.error_table import CALLS_HEADER
 from conftest import RunningProvider
 from reading import read_stream
 from running import ATTRIBUTED, RunningGateway, running_gateway, serving_alone, settings_for
 
-HEADER = "x-llm-access-upstream-calls"
+HEADER = CALLS_HEADER
 PAIRS = {
     "500-then-ok": ("status-500", "ok"),
     "503-then-ok": ("status-503", "ok"),

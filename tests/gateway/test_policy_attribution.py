@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from api.gateway.chat_format import BOOKED_HEADER
 from asking import PROJECT_KEYS, Caller
 from conftest import RunningProvider
 from metering import Scraper
@@ -62,7 +63,7 @@ async def test_a_call_on_somebodys_account_passes(service: Caller, path: str, pl
     attributed = {place: {"project_id": "demo", "solution": "tests"}}
     said = await service.send("POST", path, body | attributed)
     assert said.status == 200, said.text
-    assert said.headers["x-llm-access-project-id"] == "demo"
+    assert said.headers[BOOKED_HEADER] == "demo"
 
 
 async def test_a_projects_key_still_has_to_say_its_solution(

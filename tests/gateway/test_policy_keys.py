@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from api.gateway.chat_format import BOOKED_HEADER
 from asking import PROJECT_KEYS, Caller
 from conftest import RunningProvider
 from marked import marked
@@ -51,7 +52,7 @@ async def test_a_projects_key_speaks_for_no_other(with_key: Keyed, place: str) -
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_projects_key_fills_its_project_in(with_key: Keyed, stream: bool) -> None:
     said = await with_key(DEMO).ask(metadata={"solution": "tests"}, stream=stream)
-    assert (said.status, said.headers["x-llm-access-project-id"]) == (200, "demo")
+    assert (said.status, said.headers[BOOKED_HEADER]) == (200, "demo")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from api.gateway.error_table import CALLS_HEADER
 from asking import Caller, Said
 from hearsay import heard
 from local.config_check import CONFIG
@@ -105,7 +106,7 @@ async def pod(folder: Path, **variables: str) -> AsyncIterator[Pod]:
 
 
 def calls(said: Said) -> str:
-    return said.headers["x-llm-access-upstream-calls"]
+    return said.headers[CALLS_HEADER]
 
 
 async def test_with_one_key_exactly_its_aliases_are_served(tmp_path: Path) -> None:

@@ -23,12 +23,13 @@ from running import ROOT
 
 pytestmark = pytest.mark.timeout(900)
 
-NAMESPACE = "em-llm-access"
-DEPLOYMENT = "llm-access-api"
+NAMESPACE = f"em-{SOLUTION.name}"
+DEPLOYMENT = f"{SOLUTION.name}-api"
 NEEDS_A_NODE = ("logs", "exec")
 """What a kubelet answers: the server finds the container's node, and has no address of it."""
 SIDECAR = examples_of(SOLUTION)["sidecar"]
-TOOLS = "llm-access-runtime-mcp"
+TOOLS = f"{SOLUTION.name}-runtime-mcp"
+SECRETS = f"{SOLUTION.name}-secrets"
 
 
 def section() -> str:
@@ -54,7 +55,7 @@ def release(cluster: Cluster, helm_4: Helm) -> Helm:
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
     here = f"--namespace={NAMESPACE}"
     cluster.succeed("create", here, "--filename=-", said=yaml.safe_dump(account))
-    secret = ("create", here, "secret", "generic", "llm-access-secrets")
+    secret = ("create", here, "secret", "generic", SECRETS)
     cluster.succeed(*secret, "--from-literal=llm-gateway-api-key=old", "--from-literal=kept=yes")
     helm_4.upgrade(cluster.config, NAMESPACE, None, SIDECAR)
     return helm_4
@@ -91,7 +92,7 @@ def test_a_rotated_key_is_in_the_secret_beside_the_others_and_new_pods_are_made(
     before = deployment(cluster)["metadata"]["generation"]
     done = pasted(cluster, release, tmp_path, lines("Rotate a key"))
     assert done.returncode == 0, done.stderr
-    data = cluster.get("secret", "llm-access-secrets", f"--namespace={NAMESPACE}")["data"]
+    data = cluster.get("secret", SECRETS, f"--namespace={NAMESPACE}")["data"]
     assert set(data) == {"llm-gateway-api-key", "kept"}
     assert len(data["llm-gateway-api-key"]) > len("old") * 10
     assert deployment(cluster)["metadata"]["generation"] == before + 1
@@ -105,7 +106,7 @@ def test_a_changed_limit_and_an_added_model_reach_the_pods(
     for folder in ("tools", "requirements"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     shutil.copy(ROOT / "README.md", tmp_path)
-    file = tmp_path / "charts" / "llm-access" / "gateway" / "config.yaml"
+    file = tmp_path / SOLUTION.relative_to(ROOT) / "gateway" / "config.yaml"
     config = file.read_text().replace("\nprojects:\n", "\nprojects:\n  demo: {rpm: 2}\n")
     models = f"\nmodel_list:\n{indent(entry, '  ')}"
     file.write_text(config.replace("\nmodel_list:\n", models, 1))
@@ -201,7 +202,7 @@ def test_an_agents_key_is_rotated_in_the_secret_beside_the_others(
     old = {"name": "ada", "organisation": "acme", "sha256": "0" * 64}
     before = {"stringData": {"agent-keys": yaml.safe_dump({"agents": [old]})}}
     patch = f"--patch={json.dumps(before)}"
-    cluster.succeed("patch", f"--namespace={NAMESPACE}", "secret", "llm-access-secrets", patch)
+    cluster.succeed("patch", f"--namespace={NAMESPACE}", "secret", SECRETS, patch)
     fetched, brought = blocks("Rotate an agent's key")
     done = pasted(cluster, tool_gateway, tmp_path, fetched + 'printf "%s" "$key" > key')
     assert done.returncode == 0, done.stderr
@@ -212,7 +213,7 @@ def test_an_agents_key_is_rotated_in_the_secret_beside_the_others(
     file.write_text(yaml.safe_dump({"agents": [old, new]}))
     done = pasted(cluster, tool_gateway, tmp_path, brought)
     assert done.returncode == 0, done.stderr
-    data = cluster.get("secret", "llm-access-secrets", f"--namespace={NAMESPACE}")["data"]
+    data = cluster.get("secret", SECRETS, f"--namespace={NAMESPACE}")["data"]
     assert base64.b64decode(data["agent-keys"]).decode() == file.read_text()
     assert {"kept", "llm-gateway-api-key"} <= set(data)
 

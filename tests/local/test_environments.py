@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from local.config_check import CONFIG
 from local.run import processes
 from local.run.config import Config, read
 from local.run.environments import for_api, for_local_provider, for_proxy, for_tool_gateway
@@ -33,7 +34,7 @@ ENVIRON = SECRETS | {
 
 @pytest.fixture
 def written() -> Config:
-    config = read(ROOT / "charts" / "llm-access" / "gateway" / "config.yaml")
+    config = read(CONFIG)
     private = {"model": "openai/x", "api_key": "os.environ/TEAM_TOKEN"}
     config["model_list"].append({"model_name": "private", "litellm_params": private})
     return config

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from api.gateway.chat_format import BOOKED_HEADER
 from make_run import MASTER_KEY, PROVIDER_KEY, Run, pasted, processes_with
 
 
@@ -101,8 +102,8 @@ async def test_every_answer_of_the_gateway_says_on_whom_it_is_booked(
         session.post(f"{run.gateway}/chat/completions", json=body, headers=headers) as response,
     ):
         assert response.status == 200
-        assert response.headers["x-llm-access-project-id"] == "p-1"
-        assert "x-llm-access-solution" not in response.headers
+        assert response.headers[BOOKED_HEADER] == "p-1"
+        assert BOOKED_HEADER.replace("project-id", "solution") not in response.headers
         assert response.headers["x-litellm-model-name"] == "openai/smollm2-135m-instruct"
         assert "safe" not in response.headers
         await response.read()

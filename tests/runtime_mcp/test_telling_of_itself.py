@@ -59,7 +59,7 @@ async def without(gateway: Gateway, table: str) -> AsyncIterator[None]:
 
 async def test_what_runs_is_told_in_the_form_that_is_asked_for(scraper: Scraper) -> None:
     assert await scraper.samples("mcp_build_info") == {
-        (platform.python_version(), version("llm-access-runtime-mcp")): 1.0
+        (platform.python_version(), version("solution-runtime-mcp")): 1.0
     }
     for name in ("python_info", "process_resident_memory_bytes", "python_gc_collections_total"):
         assert await scraper.all_samples(name), name

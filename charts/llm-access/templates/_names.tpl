@@ -1,17 +1,17 @@
-{{- define "llm-access.labels" -}}
+{{- define "solution.labels" -}}
 app.kubernetes.io/part-of: {{ .Chart.Name }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 
 {{/* The labels that em-service selects its pods by. */}}
-{{- define "llm-access.pods" -}}
+{{- define "solution.pods" -}}
 app.kubernetes.io/name: api
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
 {{/* The gateway's container as JSON, wherever it stands in the pod; nothing where the gateway is shared. */}}
-{{- define "llm-access.sidecar" -}}
+{{- define "solution.sidecar" -}}
 {{- range concat .Values.api.initContainers .Values.api.extraContainers -}}
 {{- if eq .name "litellm" -}}
 {{- toJson . -}}
@@ -19,12 +19,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 {{- end -}}
 
-{{- define "llm-access.tag" -}}
+{{- define "solution.tag" -}}
 {{- .Values.api.image.tag | toString -}}
 {{- end -}}
 
 {{/* The variables of the service by any of the three layers, as a JSON list of names. */}}
-{{- define "llm-access.variables" -}}
+{{- define "solution.variables" -}}
 {{- $names := keys .Values.api.env -}}
 {{- range concat .Values.api.envVars .Values.api.extraEnvVars -}}
 {{- $names = append $names .name -}}
@@ -36,7 +36,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 The files of the gateway's folder as a JSON list of `key` and `path`. A ConfigMap has no folders: each file
 is a key of it, and the volume's `items` say where it is mounted. tools/chart_values.py writes the same.
 */}}
-{{- define "llm-access.gateway" -}}
+{{- define "solution.gateway" -}}
 {{- $items := list -}}
 {{- range $file, $_ := .Files.Glob "gateway/**" -}}
 {{- $path := trimPrefix "gateway/" $file -}}
@@ -46,15 +46,15 @@ is a key of it, and the volume's `items` say where it is mounted. tools/chart_va
 {{- end -}}
 
 {{/* Of each file of the gateway's folder, path and content: tools/chart_values.py works it out the same way. */}}
-{{- define "llm-access.checksum" -}}
+{{- define "solution.checksum" -}}
 {{- $lines := list -}}
-{{- range include "llm-access.gateway" . | fromJsonArray -}}
+{{- range include "solution.gateway" . | fromJsonArray -}}
 {{- $lines = append $lines (printf "%s %s" .path ($.Files.Get (printf "gateway/%s" .path) | sha256sum)) -}}
 {{- end -}}
 {{- join "\n" $lines | sha256sum -}}
 {{- end -}}
 
-{{- define "llm-access.replicas" -}}
+{{- define "solution.replicas" -}}
 {{- with .Values.api -}}
 {{- if .autoscaling.enabled -}}{{- .autoscaling.maxReplicas -}}{{- else -}}{{- .replicaCount -}}{{- end -}}
 {{- end -}}

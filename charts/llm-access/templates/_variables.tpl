@@ -1,5 +1,5 @@
 {{/* Every variable of the service, with a space between; a test compares them with its settings. */}}
-{{- define "llm-access.known" -}}
+{{- define "solution.known" -}}
 {{- join " " (list
   "LLM_GATEWAY_URL" "LLM_GATEWAY_API_KEY" "LLM_GATEWAY_API_KEY_FILE"
   "LLM_DEFAULT_MODEL" "LLM_FALLBACK_MODELS" "LLM_CLIENT" "LLM_ALLOW_LOCAL_MODELS"

@@ -18,7 +18,7 @@ from api.errors import (
     RateLimited,
     UpstreamFailed,
 )
-from api.gateway.error_table import error_of_body, retry_after, upstream_calls
+from api.gateway.error_table import CALLS_HEADER, error_of_body, retry_after, upstream_calls
 
 FAILED_ABOVE = (
     "\n\nLiteLLM: model group 'm' failed with the error above. No fallback was attempted."
@@ -463,7 +463,7 @@ def test_an_unavailable_gateway_that_says_when_to_come_back_is_believed() -> Non
 def test_an_attempt_is_as_many_calls_as_the_gateway_says_and_one_where_it_does_not(
     said: str, calls: int
 ) -> None:
-    headers = {"x-llm-access-upstream-calls": said}
+    headers = {CALLS_HEADER: said}
     assert upstream_calls(headers) == calls
     assert error_of_body(500, body("litellm.X: x", None, "500"), headers).upstream_calls == calls
     assert upstream_calls({}) == 1

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from api import NAME
 from api.errors import GatewayKeyRejected
 from api.litellm_client.client import LitellmClient
 from api.settings import Settings, load_settings, odd_values
@@ -21,7 +22,7 @@ ENOUGH = {
 }
 KEYCLOAK = {
     "KEYCLOAK_ISSUER_URL": "https://keycloak.example/realms/craft",
-    "KEYCLOAK_AUDIENCE": "llm-access-api",
+    "KEYCLOAK_AUDIENCE": "solution-api",
 }
 
 
@@ -101,7 +102,7 @@ def test_a_url_a_key_and_the_mode_are_enough_and_the_rest_is_the_contracts_table
         "OTEL_EXPORTER_OTLP_HEADERS": None,
         "OTEL_SERVICE_NAME": None,
         "OTEL_TRACE_SAMPLE_RATE": 1,
-        "SOLUTION": "llm-access",
+        "SOLUTION": NAME,
         "LOG_LEVEL": "INFO",
         "ROOT_PATH": "",
         "CORS_ALLOW_ORIGINS": (),
@@ -133,9 +134,7 @@ def test_the_issuer_stays_as_it_was_written_and_leads_to_the_keys(environment: E
     assert settings.jwks_url() == inside
 
 
-@pytest.mark.parametrize(
-    "host", ["0.0.0.0", "::", "10.0.0.7", "llm-access.example", "127.0.0.1.nip"]
-)
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "solution.example", "127.0.0.1.nip"])
 def test_without_authentication_it_keeps_to_loopback_unless_that_is_said_twice(
     environment: Environment, host: str
 ) -> None:
@@ -404,7 +403,7 @@ def test_the_line_about_a_star_says_why_there_is_none(environment: Environment) 
     assert line == "CORS_ALLOW_ORIGINS: `*` would let in pages of anybody; name each origin"
 
 
-@pytest.mark.parametrize("path", ["", "/llm-access", "/team/v1.2/llm_access~"])
+@pytest.mark.parametrize("path", ["", "/llm-api", "/team/v1.2/llm_api~"])
 def test_a_path_prefix_is_nothing_or_a_path(environment: Environment, path: str) -> None:
     assert environment.load(ROOT_PATH=path).root_path == path
 

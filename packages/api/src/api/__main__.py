@@ -5,6 +5,7 @@ import sys
 
 import uvicorn
 
+from api import NAME
 from api.main import create_app
 from api.settings import load_settings
 from chassis.admission import Admission
@@ -14,7 +15,6 @@ from chassis.server.connection import Connection
 from chassis.server.server import Server, listening
 from chassis.settings import SettingsError, refuse_to_start, say
 
-PROGRAM = "llm-access"
 NO_OPENFGA = "OPENFGA_API_URL is not set: whoever has a token may call, for any project"
 CONNECTIONS_PER_CALL = 2
 """One that a call is made on, and one that is kept for the next."""
@@ -25,20 +25,20 @@ def main() -> int:
     try:
         settings = load_settings()
     except SettingsError as error:
-        return refuse_to_start(PROGRAM, error.lines)
+        return refuse_to_start(NAME, error.lines)
     redact_output()
     configure_logs(settings.log_level, sys.stdout)
     try:
         listener = listening(settings.host, settings.port)
     except SettingsError as error:
-        return refuse_to_start(PROGRAM, error.lines)
+        return refuse_to_start(NAME, error.lines)
     admission = Admission(settings.llm_max_in_flight)
     if settings.auth_mode == "disabled":
-        say(PROGRAM, "AUTH_MODE=disabled: anybody may call, for any project")
+        say(NAME, "AUTH_MODE=disabled: anybody may call, for any project")
     elif settings.openfga_api_url is None:  # removable: openfga
-        say(PROGRAM, NO_OPENFGA)  # removable: openfga
+        say(NAME, NO_OPENFGA)  # removable: openfga
     for line in settings.langfuse_notes():  # removable: langfuse
-        say(PROGRAM, line)  # removable: langfuse
+        say(NAME, line)  # removable: langfuse
     config = uvicorn.Config(
         create_app(settings, admission),
         http=Connection,

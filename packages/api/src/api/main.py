@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from api import TITLE
 from api.app_state import AppState, LifespanState
 from api.gateway.chat_client import ChatClient
 from api.gateway.peer import Gateway
@@ -70,7 +71,7 @@ def create_app(settings: Settings, admission: Admission) -> FastAPI:
     """The service for these settings, letting calls in through this admission."""
     keep_out_all(settings)
     app = FastAPI(
-        title="LLM Access",
+        title=TITLE,
         version="0.1.0",
         description="LLM access for a solution, on the account of a project.",
         lifespan=lifespan_of(settings, admission),
@@ -142,14 +143,13 @@ def lifespan_of(
             if settings.openfga_api_url is not None:  # removable: openfga
                 access = await enter(openfga(settings, metrics.decided))  # removable: openfga
 
+            service = settings.service_name
             exports: list[CallExport] = []
             if settings.has_collector:
-                exports.append(await enter(to_collector(settings, settings.service_name)))
+                exports.append(await enter(to_collector(settings, service)))
             trace_proof: TraceProof | None = None
             if settings.has_langfuse:  # removable: langfuse
-                to_langfuse = langfuse.opened(
-                    settings, settings.service_name
-                )  # removable: langfuse
+                to_langfuse = langfuse.opened(settings, service)  # removable: langfuse
                 exports.append(await enter(to_langfuse))  # removable: langfuse
                 trace_proof = await enter(langfuse.trace_proof(settings))  # removable: langfuse
 

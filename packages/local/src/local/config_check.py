@@ -9,7 +9,7 @@ from pathlib import Path
 from local.run.config import ConfigError
 
 ROOT = Path(__file__).parents[4]
-CONFIG = ROOT / "charts" / "llm-access" / "gateway" / "config.yaml"
+(CONFIG,) = ROOT.glob("charts/*/gateway/config.yaml")
 
 
 class Mistakes(ConfigError):

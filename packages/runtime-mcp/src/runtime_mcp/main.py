@@ -48,7 +48,7 @@ LOOPBACK = ["127.0.0.1:*", "localhost:*", "[::1]:*"]
 def create_app(settings: Settings) -> FastAPI:
     """The tool gateway for these settings."""
     keep_out_all(settings)
-    release = version("llm-access-runtime-mcp")
+    release = version("solution-runtime-mcp")
     mcp = StreamableHTTPSessionManager(
         mcp_server(release),
         stateless=True,

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.proxy._types import ProxyException
 
+from policy import HEADER_PREFIX
 from policy.refusal import Refusal
 
 logger = logging.getLogger("gateway.policy")
@@ -28,8 +29,8 @@ class Attribution(CustomLogger):  # type: ignore[misc]
         """
         metadata = data.get("litellm_metadata") or data.get("metadata") or {}
         headers = {
-            "x-llm-access-project-id": metadata.get("project_id"),
-            "x-llm-access-solution": metadata.get("solution"),
+            f"{HEADER_PREFIX}project-id": metadata.get("project_id"),
+            f"{HEADER_PREFIX}solution": metadata.get("solution"),
         }
         return {
             name: value

@@ -11,7 +11,9 @@ from typing import Any
 from litellm import exceptions
 from litellm.integrations.custom_logger import CustomLogger
 
-HEADER = "x-llm-access-upstream-calls"
+from policy import HEADER_PREFIX
+
+HEADER = f"{HEADER_PREFIX}upstream-calls"
 REFUSALS = (exceptions.BadRequestError, exceptions.UnprocessableEntityError)
 
 

@@ -1,1 +1,1 @@
-"""`llm-access doctor`: what a person would look at, in that order, and what mends it."""
+"""The doctor: what a person would look at, in that order, and what mends it."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from api import NAME
 from api.errors import UpstreamFailed
 from api.gateway.chat_client import ChatAnswer, ChatRead, ChatRequest, Ending, TokenUsage
 from api.gateway.error_table import NOT_JSON, ErrorObject, error_of_answer, upstream_calls
@@ -12,7 +13,7 @@ from api.gateway.sse import EventDecoder
 from api.gateway.token_usage import NO_USAGE, WireUsage, known_cost, usage_of
 
 COST_HEADER = "x-litellm-response-cost"
-BOOKED_HEADER = "x-llm-access-project-id"
+BOOKED_HEADER = f"x-{NAME}-project-id"
 ANSWERED_HEADER = "x-litellm-model-name"
 DONE = b"[DONE]"
 NOT_SENT = {"model", "session_id"}

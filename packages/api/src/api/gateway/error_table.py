@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from api import NAME
 from api.errors import (
     BudgetExhausted,
     GatewayError,
@@ -33,7 +34,7 @@ FROM_PROVIDER = re.compile(r"litellm\.\w+: ")
 NO_SUCH_MODEL = re.compile(r"invalid model name|model not allowed|not a valid model", re.IGNORECASE)
 OUT_OF_BUDGET = re.compile(r"crossed budget|budget has been exceeded", re.IGNORECASE)
 TIMED_OUT = re.compile(r"litellm\.Timeout|Timeout on reading data")
-CALLS_HEADER = "x-llm-access-upstream-calls"
+CALLS_HEADER = f"x-{NAME}-upstream-calls"
 RETRY_AFTER_NAMES = ("retry-after", "llm_provider-retry-after")
 SENSELESS_SECONDS = 1e9
 

@@ -13,6 +13,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from api import NAME
 from api.gateway.attribution import Solution
 from api.gateway.key import GatewayKey
 from chassis.setting_values import one_line_key, unless_empty
@@ -62,7 +63,7 @@ class GatewaySettings(ServiceSettings):
         AfterValidator(readable_key_file),
         AfterValidator(unless_both),
     ] = None
-    solution: Annotated[InstanceOf[Solution], BeforeValidator(Solution)] = Solution("llm-access")
+    solution: Annotated[InstanceOf[Solution], BeforeValidator(Solution)] = Solution(NAME)
 
     def gateway_key(self) -> GatewayKey:
         """The key for the gateway, from wherever it comes."""
