@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -29,25 +28,10 @@ async def a_gateway(*rows: Any) -> AsyncIterator[Caller]:
         yield Caller(http, f"{url}/v1", "sk-any")
 
 
-async def test_a_call_on_nobodys_account_is_shown_and_fails_the_check(tmp_path: Path) -> None:
-    receipts = tmp_path / "receipts.jsonl"
-    receipts.write_text('{"project_id": "demo", "cost_usd": 0.1}')
+async def test_a_call_on_nobodys_account_is_shown() -> None:
     async with a_gateway(ROW, NOBODYS) as caller:
         _, table, _ = await cost(caller)
-        code, out, _ = await cost(caller, "--check", str(receipts))
     assert any("(unattributed) │     2 │" in line for line in table.splitlines())
-    assert code == 1
-    assert "(unattributed): booked 0.1, told 0 USD" in out
-    assert "unattributed: 2 calls" in out
-
-
-async def test_what_differs_is_said_by_project_to_the_last_digit(tmp_path: Path) -> None:
-    receipts = tmp_path / "receipts.jsonl"
-    receipts.write_text('{"project_id": "demo", "cost_usd": 0.100000000001}')
-    async with a_gateway(ROW) as caller:
-        code, out, _ = await cost(caller, "--check", str(receipts))
-    assert code == 1
-    assert "demo: booked 0.1, told 0.100000000001 USD" in out
 
 
 async def test_a_name_can_do_nothing_to_a_terminal() -> None:

@@ -1,7 +1,5 @@
 """Ten thousand calls of every kind, and not a cent between what was booked and what was told."""
 
-from pathlib import Path
-
 import pytest
 
 from asking import Caller
@@ -10,6 +8,6 @@ from mixed_calls import assert_reconciled
 
 @pytest.mark.timeout(1200)
 async def test_the_sum_by_project_of_10000_mixed_calls_is_that_of_their_receipts(
-    service: Caller, tmp_path: Path
+    service: Caller,
 ) -> None:
-    await assert_reconciled(service, 10_000, tmp_path, "many")
+    await assert_reconciled(service, 10_000, "many")

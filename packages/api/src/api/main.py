@@ -143,14 +143,13 @@ def lifespan_of(
             if settings.openfga_api_url is not None:  # removable: openfga
                 access = await enter(openfga(settings, metrics.decided))  # removable: openfga
 
+            service = settings.service_name
             exports: list[CallExport] = []
             if settings.has_collector:
-                exports.append(await enter(to_collector(settings, settings.service_name)))
+                exports.append(await enter(to_collector(settings, service)))
             trace_proof: TraceProof | None = None
             if settings.has_langfuse:  # removable: langfuse
-                to_langfuse = langfuse.opened(
-                    settings, settings.service_name
-                )  # removable: langfuse
+                to_langfuse = langfuse.opened(settings, service)  # removable: langfuse
                 exports.append(await enter(to_langfuse))  # removable: langfuse
                 trace_proof = await enter(langfuse.trace_proof(settings))  # removable: langfuse
 

@@ -5,8 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from api import self_test
-from api.doctor.context import Context
-from api.doctor.findings import Checks, Evidence, Finding, skipped
+from api.doctor.checks import Checks, Context, Evidence, Finding, skipped
 from api.errors import GatewayError, GatewayTimeout
 from api.gateway.wire_client import WireClient
 from api.llm.client import Llm
@@ -22,18 +21,10 @@ JUDGED_PIECES = 5
 TOGETHER_SECONDS_A_PIECE = 0.001
 QUICK_SECONDS = 0.25
 """A whole answer in less may come at once though nothing holds it back."""
-EMPTY = (
-    "if it used up its tokens for thinking, name it in LLM_THINKING_MODELS and raise "
-    "LLM_MIN_TOKENS_THINKING; else ask for another LLM_DEFAULT_MODEL"
-)
-HELD_UP = (
-    "turn buffering off in the proxy between here and LLM_GATEWAY_URL (nginx: proxy_buffering "
-    "off), or ask the gateway without it"
-)
-MISBOOKED = (
-    "look for a proxy before the gateway that changes bodies, and in the gateway at "
-    "PROJECT_KEYS_FILE: a project's own key speaks for that project alone"
-)
+LOST = "attribution_missing"
+GIVE_ROOM = "look at LLM_THINKING_MODELS and LLM_MIN_TOKENS_THINKING, or ask another model"
+HELD_UP = "turn buffering off in the proxy before the gateway (nginx: proxy_buffering off)"
+MISBOOKED = "look for a proxy that changes bodies, and in the gateway at PROJECT_KEYS_FILE"
 
 
 class Kept(list[CallRecord]):
@@ -66,18 +57,14 @@ def answered(record: CallRecord) -> Finding:
         check = self_test.answered(record)
         if check.ok:
             return arrived(record).ok(f"{model} answers: {check.detail}.")
-        return Evidence(f"{model}: {check.detail}").failed("The answer is empty.", EMPTY)
+        return Evidence(f"{model}: {check.detail}").failed("The answer is empty.", GIVE_ROOM)
     known = Evidence(f"{model}: {error.reason}")
-    if is_without_metadata(record):
+    if LOST in error.reason:
         return known.unknown("The gateway refused the call before any model saw it.")
     if isinstance(error, GatewayTimeout) and attempt.pieces:
         return arrived(record).unknown(f"{model} is slow: not whole in {CALL_SECONDS:g} s.")
     step = next(check.check for check in self_test.checks_of_failure(error) if check.ok is False)
     return known.failed(f"The call failed, not {step}: {error.code}.", error.remedy)
-
-
-def is_without_metadata(record: CallRecord) -> bool:
-    return "attribution_missing" in record.attempts[-1].reason
 
 
 def arrived(record: CallRecord) -> Evidence:
@@ -91,27 +78,25 @@ def piece_by_piece(record: CallRecord) -> Finding:
     if (first := attempt.first_text) is None:
         return Finding("skipped", "no answer was streamed")
     if attempt.pieces < JUDGED_PIECES:
-        return known.unknown(f"{attempt.pieces} pieces are too few to tell whether it is held up.")
+        return known.unknown("The pieces are too few to tell whether a stream is held up.")
     if attempt.ended - first >= attempt.pieces * TOGETHER_SECONDS_A_PIECE:
         return known.ok("A stream comes piece by piece.")
     if first < QUICK_SECONDS:
         return known.unknown("The answer was too quick to tell whether a stream is held up.")
-    what = "A stream comes all at once: something on the way to the gateway holds it up."
-    return known.failed(what, HELD_UP)
+    return known.failed("A stream comes all at once: something on the way holds it up.", HELD_UP)
 
 
 async def booked(record: CallRecord) -> Finding:
-    if is_without_metadata(record):
-        known = Evidence(record.attempts[-1].reason)
-        return known.failed("The call's metadata is lost on the way.", MISBOOKED)
+    if LOST in (reason := record.attempts[-1].reason):
+        return Evidence(reason).failed("The call's metadata is lost on the way.", MISBOOKED)
     if record.ending is None:
         return Finding("skipped", "there is no whole answer that could say so")
     check = await self_test.attributed(record, None)
     known = Evidence(f"asked for {record.call.attribution.project_id}: {check.detail}")
     what = f"{check.detail[0].upper()}{check.detail[1:]}."
-    if check.ok is None:
-        return known.unknown(what)
-    return known.ok(what) if check.ok else known.failed(what, MISBOOKED)
+    if check.ok is False:
+        return known.failed(what, MISBOOKED)
+    return known.ok(what) if check.ok else known.unknown(what)
 
 
 CHECKS = Checks(["call", "streaming", "attribution"], checks)

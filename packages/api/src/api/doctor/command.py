@@ -3,24 +3,23 @@
 import asyncio
 import os
 import sys
-from dataclasses import asdict
 from io import TextIOWrapper
 from itertools import groupby
+from operator import itemgetter
 from textwrap import wrap
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from api.doctor.checkup import Report, check_up
+from api.doctor.checkup import check_up
 from chassis.logs import configure_logs
 from chassis.project_id import ProjectId
 from chassis.redaction import redact_output
 
 STOPPED = 130
-SCHEMA_VERSION = 1
 INDENT = 9
 STYLES = {"ok": "green", "failed": "bold red", "unknown": "yellow", "skipped": "dim"}
 
@@ -50,12 +49,12 @@ def doctor(
     redact_output()
     configure_logs("ERROR", sys.stderr)
     try:
-        report = asyncio.run(check_up(project, spend=not no_spend))
+        report = asyncio.Runner().run(check_up(project, spend=not no_spend))
         if json:
-            sys.stdout.write(f"{as_json(report)}\n")
+            sys.stdout.write(f"{msgspec.json.format(msgspec.json.encode(report)).decode()}\n")
         else:
             show(report, Console(highlight=False))
-        code = report.exit_code
+        code = int(report["exit_code"])
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         code = STOPPED
@@ -65,42 +64,28 @@ def doctor(
     os._exit(code)
 
 
-def as_json(report: Report) -> str:
-    """The README has its fields; a field that is taken away or changes its sense is a version."""
-    fields = {
-        "version": SCHEMA_VERSION,
-        "ok": not report.failed,
-        "exit_code": report.exit_code,
-        "cause": report.failed[0][0] if report.failed else None,
-        "place": report.place,
-        "calls": report.calls,
-        "findings": [{"check": name} | asdict(found) for name, found in report.findings],
-    }
-    return msgspec.json.format(msgspec.json.encode(fields)).decode()
-
-
-def show(report: Report, console: Console) -> None:
+def show(report: dict[str, Any], console: Console) -> None:
     """The root cause in the first line, then every check, with what to do where it is not well."""
     for line in wrap(headline(report), console.width):
-        console.print(Text(line, "bold red" if report.failed else "bold green"), soft_wrap=True)
+        console.print(Text(line, "bold green" if report["ok"] else "bold red"), soft_wrap=True)
     console.print()
-    for found, same in groupby(report.findings, key=lambda each: each[1]):
-        names = [name for name, _ in same]
-        for shown in [", ".join(names)] if found.verdict == "skipped" else names:
-            row(console, found.verdict, f"{shown}: {found.what}", STYLES[found.verdict])
-        if found.verdict in ("failed", "unknown"):
-            row(console, "  how", found.how or "")
-            row(console, "  mend", found.mend or "")
+    for (verdict, what), same in groupby(report["findings"], itemgetter("verdict", "what")):
+        found = list(same)
+        names = [str(each["check"]) for each in found]
+        row(console, verdict, f"{', '.join(names)}: {what}", STYLES[verdict])
+        if verdict in ("failed", "unknown"):
+            row(console, "  how", found[0]["how"] or "")
+            row(console, "  mend", found[0]["mend"] or "")
 
 
-def headline(report: Report) -> str:
+def headline(report: dict[str, Any]) -> str:
     """What is wrong first of all, or that nothing is."""
-    if not report.failed:
-        verdicts = [found.verdict for _, found in report.findings]
+    verdicts = [found["verdict"] for found in report["findings"]]
+    if report["ok"]:
         counts = ", ".join(f"{verdicts.count(v)} {v}" for v in STYLES if v in verdicts)
         return f"Nothing is wrong: {counts}."
-    (name, found), *others = report.failed
-    return f"{name}: {found.what}" + (f" {len(others)} more failed." if others else "")
+    cause, more = report["findings"][verdicts.index("failed")], verdicts.count("failed") - 1
+    return f"{cause['check']}: {cause['what']}" + (f" {more} more failed." if more else "")
 
 
 def row(console: Console, label: str, text: str, style: str = "dim") -> None:

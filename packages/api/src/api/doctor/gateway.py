@@ -3,8 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from fnmatch import fnmatchcase
 
-from api.doctor.context import Context
-from api.doctor.findings import Checks, Evidence, Finding, skipped
+from api.doctor.checks import Checks, Context, Evidence, Finding, skipped
 from api.errors import GatewayError, GatewayKeyRejected
 from api.llm.retry_policy import family
 from api.llm.settings import GEMINI_THINKING
@@ -57,16 +56,12 @@ async def of_gateway(at: Context) -> AsyncGenerator[Finding]:
 
 
 def routed(known: Evidence, served: Sequence[str], variable: str, aliases: list[str]) -> Finding:
-    wildcards = [each for each in served if "*" in each]
-    missing = [
-        alias
-        for alias in set(aliases) - set(served)
-        if not any(fnmatchcase(alias, each) for each in wildcards)
-    ]
-    if missing:
-        names = ", ".join(sorted(missing))
-        mend = f"set {variable} to models of that list, or add {names} to {LIST}"
-        return known.failed(f"The gateway does not route {names} of {variable}.", mend)
+    def is_served(alias: str) -> bool:
+        return alias in served or any("*" in each and fnmatchcase(alias, each) for each in served)
+
+    if missing := ", ".join(alias for alias in aliases if not is_served(alias)):
+        mend = f"set {variable} to models of that list, or add {missing} to {LIST}"
+        return known.failed(f"The gateway does not route {missing} of {variable}.", mend)
     return known.ok(f"The gateway routes {', '.join(aliases)}.")
 
 

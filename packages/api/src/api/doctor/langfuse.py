@@ -2,17 +2,15 @@
 
 from collections.abc import AsyncGenerator
 
-from api.doctor.context import Context
-from api.doctor.findings import Checks, Finding, skipped
+from api.doctor.checks import Checks, Context, Finding, skipped
 
 SO = "; calls go on, their traces are lost"
 RENEW = "renew langfuse-secret-key in the solution's Secret, then: kubectl rollout restart {it}"
 
 
 async def checks(at: Context) -> AsyncGenerator[Finding]:
-    host = at.settings.langfuse_host
-    pair = at.settings.langfuse_keys if at.settings.has_langfuse else None
-    if host is None or pair is None:
+    host, pair = at.settings.langfuse_host, at.settings.langfuse_keys
+    if not at.settings.has_langfuse:
         raise skipped("not set: nothing is traced")
     look = f"bring Langfuse back, or look at LANGFUSE_HOST ({host}) and at Langfuse's log"
     answer = await at.get("Langfuse", f"{host}/api/public/health", SO, look)

@@ -3,8 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from api.doctor.context import Context
-from api.doctor.findings import Checks, Evidence, Finding, skipped
+from api.doctor.checks import Checks, Context, Evidence, Finding, skipped
 
 OFF = "OPENFGA_API_URL is not set: nobody is asked whether a caller may use a project"
 SO = ", and nobody is let in"
@@ -30,7 +29,14 @@ async def checks(at: Context) -> AsyncGenerator[Finding]:
 
     newest = f"{url}/authorization-models?page_size=1"
     answer = await at.get("OpenFGA", newest, headers=headers)
-    relations = relations_of_project(answer.json)
+    models: list[dict[str, Any]] = answer.json.get("authorization_models") or [{}]
+    types = models[0].get("type_definitions") or []
+    relations = {
+        name
+        for kind in types
+        if kind.get("type") == "project"
+        for name in kind.get("relations") or ()
+    }
     has = ", ".join(sorted(relations)) or "nothing"
     known = Evidence(f"GET …/authorization-models: {answer.status}: project has {has}")
     if answer.status != 200:
@@ -40,15 +46,6 @@ async def checks(at: Context) -> AsyncGenerator[Finding]:
         yield known.failed(f"The store's model has no {missing} on the type project.", mend)
     else:
         yield known.ok("The model knows who can_execute and who can_read a project.")
-
-
-def relations_of_project(models: dict[str, Any]) -> set[str]:
-    """The relations of `project` in the newest model, which OpenFGA lists first."""
-    for model in models.get("authorization_models", [])[:1]:
-        for kind in model.get("type_definitions", []):
-            if kind.get("type") == "project":
-                return set(kind.get("relations") or {})
-    return set()
 
 
 CHECKS = Checks(["openfga_store", "openfga_model"], checks)

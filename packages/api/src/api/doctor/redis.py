@@ -10,8 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 
-from api.doctor.context import Context
-from api.doctor.findings import Checks, Evidence, Finding, skipped
+from api.doctor.checks import Checks, Context, Evidence, Finding, skipped
 
 AWAY = "Redis is away: replicas know nothing of each other, calls with an Idempotency-Key fail."
 WRITES = "point REDIS_URL at the primary, and look at its memory and its ACL"

@@ -4,24 +4,14 @@ from collections.abc import AsyncGenerator, Mapping
 
 from msgspec import MsgspecError
 
-from api.doctor.context import Context, Place
-from api.doctor.findings import Checks, Ended, Evidence, Finding, skipped
+from api.doctor.checks import Checks, Context, Ended, Evidence, Finding, Place, skipped
 from chassis.identity.jwks import keys_of
 
 ENVIRONMENT = Evidence("read from the environment of this process")
-EMPTY_ON_PURPOSE = {
-    "LLM_FALLBACK_MODELS",
-    "LLM_THINKING_MODELS",
-    "ROOT_PATH",
-    "CORS_ALLOW_ORIGINS",
-}
-SHADOWED = (
-    "a plain `env` entry hides a secret-backed one of `envVars`, or the secret's key is empty"
-)
-REALM = (
-    "bring the realm's server back, or look at KEYCLOAK_ISSUER_URL, which ends in /realms/<realm>, "
-    "and at KEYCLOAK_JWKS_URL, the address of its keys from here"
-)
+LISTS = {"LLM_FALLBACK_MODELS", "LLM_THINKING_MODELS", "CORS_ALLOW_ORIGINS"}
+EMPTY_ON_PURPOSE = LISTS | {"ROOT_PATH"}
+SHADOWED = "a plain `env` entry hides a secret-backed one of `envVars`, or the key is empty"
+REALM = "bring the realm back, or look at KEYCLOAK_ISSUER_URL and KEYCLOAK_JWKS_URL"
 MOST_SKEW_SECONDS = 5.0
 """A token is let pass with so much, see `chassis/identity/access_tokens.py`."""
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 -- compared, not listened on
@@ -80,11 +70,10 @@ async def of_clock_and_service(at: Context) -> AsyncGenerator[Finding]:
     known = Evidence("Date: " + ", ".join(f"{who} {skew:+.0f} s" for who, skew in skews.items()))
     wrong = [who for who, skew in skews.items() if abs(skew) > MOST_SKEW_SECONDS]
     if wrong:
-        whose = f"The clock here and that of {', '.join(wrong)} differ"
-        if len(wrong) == len(skews) > 1:
-            whose = "This machine's clock is wrong"
+        all_do = len(wrong) == len(skews) > 1
+        whose = "This machine's clock" if all_do else f"The clock here or of {', '.join(wrong)}"
         most = f"{max(map(abs, skews.values())):.0f} s"
-        what = f"{whose}, by {most}: tokens and tickets are refused, traces are misplaced."
+        what = f"{whose} is wrong, by {most}: tokens and tickets are refused, traces are misplaced."
         pod = "kubectl get pods -o wide, then chronyc tracking on the node"
         yield known.failed(what, at.place.mend("timedatectl set-ntp true", pod=pod))
     else:

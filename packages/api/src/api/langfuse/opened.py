@@ -1,15 +1,13 @@
 """Spans for Langfuse, and traces read back from it."""
 
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from api.langfuse.settings import LangfuseSettings
 from api.self_test import TraceProof
 from api.telemetry.export import CallExport
 
 
-@asynccontextmanager
-async def opened(settings: LangfuseSettings, service: str) -> AsyncGenerator[CallExport]:
+def opened(settings: LangfuseSettings, service: str) -> AbstractAsyncContextManager[CallExport]:
     """The export of calls to the Langfuse of these settings, for as long as the block.
 
     Args:
@@ -17,8 +15,7 @@ async def opened(settings: LangfuseSettings, service: str) -> AsyncGenerator[Cal
     """
     from api.langfuse.export import export_to
 
-    async with export_to(settings, service) as export:
-        yield export
+    return export_to(settings, service)
 
 
 def trace_proof(settings: LangfuseSettings) -> AbstractAsyncContextManager[TraceProof]:

@@ -1,11 +1,10 @@
-"""The command `cost`: what every project has cost in a month, and whether the receipts agree."""
+"""The command `cost`: what every project has cost in a month."""
 
 import asyncio
 import re
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -19,7 +18,6 @@ from api.errors import GatewayError
 from api.gateway.key import GatewayKey
 from api.gateway.peer import Gateway
 from api.gateway.settings import GatewaySettings
-from api.usage import reconciliation
 from api.usage.figures import NOT_BOOKED, cost, figures, grouped, notes
 from api.usage.ledger import MONTH, BookedMonth, BookedRow, booked_month, this_month
 from chassis.settings import SettingsError, load
@@ -30,23 +28,13 @@ BAR_WIDTH = 20
 
 Month = Annotated[str | None, typer.Option(help="Of UTC, as 2026-11; the present one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="What the gateway said, with every row.")]
-Check = Annotated[
-    Path | None, typer.Option(help="Answers of the service, a JSON line each, to be compared.")
-]
-Before = Annotated[
-    Path | None, typer.Option(help="With --check: what --json said before those answers.")
-]
 
 
-def cost_table(
-    month: Month = None, as_json: AsJson = False, check: Check = None, before: Before = None
-) -> None:
+def cost_table(month: Month = None, as_json: AsJson = False) -> None:
     """What every project has cost in a month, as the gateway has booked it."""
     if month is not None and not re.fullmatch(MONTH, month):
         raise said("--month: not a month as 2026-11", SENSELESS)
     booked = read(month or this_month())
-    if check is not None:
-        raise typer.Exit(compare(booked, check, before))
     if as_json:
         sys.stdout.write(msgspec.json.encode(booked).decode() + "\n")
         return
@@ -120,31 +108,6 @@ def dollars(rows: Sequence[BookedRow]) -> str:
     if usd is None:
         return "unknown"
     return f"{usd.normalize():f}" + ("+" if any(row.unpriced for row in rows) else "")
-
-
-def compare(booked: BookedMonth, receipts: Path, before: Path | None) -> int:
-    """Says what differs, and whether every call is on somebody's account."""
-    try:
-        told = reconciliation.told(receipts.read_text().splitlines())
-        start = msgspec.json.decode(before.read_bytes(), type=BookedMonth).rows if before else []
-    except (OSError, msgspec.MsgspecError, reconciliation.BadReceipts) as error:
-        raise said(str(error), SENSELESS) from None
-    found = reconciliation.differences(
-        told, reconciliation.booked(start), reconciliation.booked(booked.rows)
-    )
-    nobodys = unattributed(booked.rows) - unattributed(start)
-    lines = [
-        f"{shown(each.project_id)}: booked {each.booked:f}, told {each.told:f} USD"
-        for each in found
-    ]
-    lines.append(f"unattributed: {nobodys} calls")
-    lines.append(f"told: {sum(told.values()):f} USD, of {len(told)} projects")
-    sys.stdout.write("\n".join(lines) + "\n")
-    return FAILED if found or nobodys else 0
-
-
-def unattributed(rows: Sequence[BookedRow]) -> int:
-    return sum(row.calls for row in rows if not row.project_id)
 
 
 def said(line: str, code: int = FAILED) -> typer.Exit:

@@ -8,14 +8,13 @@ import warnings
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
 import msgspec
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import RSAKey
 
-from chassis.addresses import is_loopback
 from chassis.errors import IdentityUnavailable
-from chassis.http.client_body import MAX_BYTES, loop_time
+from chassis.http.bounded_get import NoAnswer, bounded_get, http_client
+from chassis.http.client_body import loop_time
 from chassis.logs import log
 
 LIFETIME_SECONDS = 600.0
@@ -45,9 +44,7 @@ class Jwks:
         self._fetching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        # 1. A proxy of the environment is not asked for what is on this machine.
-        goes_out = not is_loopback(httpx.URL(self._url).host)
-        self._http = httpx.AsyncClient(timeout=FETCH_SECONDS, trust_env=goes_out)
+        self._http = http_client()
         return self
 
     async def __aexit__(
@@ -104,7 +101,7 @@ class Jwks:
             keys = keys_of(await self._read())
             if not keys:
                 raise ValueError("no RSA key for signatures in it")
-        except (httpx.HTTPError, OSError, ValueError, RecursionError) as error:
+        except (NoAnswer, ValueError, RecursionError) as error:
             self._failure = f"{self._url}: {type(error).__name__}: {error}"
             log.warning(
                 "realm_keys_not_read", reason=self._failure, remedy=IdentityUnavailable.remedy
@@ -116,15 +113,10 @@ class Jwks:
             self._fetching = None
 
     async def _read(self) -> bytes:
-        body = bytearray()
-        async with asyncio.timeout(FETCH_SECONDS), self._http.stream("GET", self._url) as response:
-            if response.status_code != httpx.codes.OK:
-                raise ValueError(f"status {response.status_code}")
-            async for read in response.aiter_bytes():
-                body += read
-                if len(body) > MAX_BYTES:
-                    raise ValueError("it is larger than any sane answer")
-        return bytes(body)
+        answer = await bounded_get(self._http, self._url, FETCH_SECONDS)
+        if answer.status != 200:
+            raise ValueError(f"status {answer.status}")
+        return answer.body
 
 
 class KeySet(msgspec.Struct):

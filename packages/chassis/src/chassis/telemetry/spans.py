@@ -1,7 +1,7 @@
 """A call that is over, as spans of OpenTelemetry's SDK that have its ids and its times.
 
 They are made as they ended, and no tracer opens them: by then nothing is to be open or current, and
-a tracer takes 50 us for a span that is made here in 5.
+a tracer takes 22 us for a span that is made here in 4.
 """
 
 import socket
@@ -23,7 +23,7 @@ SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
 class ServiceResource(Resource):
-    """Hashed once: the encoder hashes it for each span, which takes 4 us of the 25 for a span."""
+    """Hashed once: the encoder hashes it for each span, which takes 4 us of the 40 for a span."""
 
     def __init__(self, service: str) -> None:
         super().__init__({"service.name": service, "service.instance.id": socket.gethostname()})
