@@ -18,7 +18,7 @@ FAST_TESTS = [
     "tests/api/unit/test_attempts.py",
     "tests/api/unit/test_errors.py",
     "tests/api/unit/test_settings.py",
-    "tests/api/unit/test_access_tokens.py",
+    "tests/chassis/test_access_tokens.py",
     "tests/local/test_config.py",
     "tests/local/test_ports.py",
     "tests/test_observability.py",
