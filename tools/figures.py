@@ -24,7 +24,7 @@ PACKAGES = {
     "api": ("packages/api/src", 7400),
     "runtime_mcp": ("packages/runtime-mcp/src", 4900),
     "local": ("packages/local/src", 2300),
-    "policy": ("charts/llm-access/gateway", None),
+    "policy": ("charts/*/gateway", None),
 }
 ANSWER = {
     "choices": [{"message": {"role": "assistant", "content": "Paris."}, "finish_reason": "stop"}],
