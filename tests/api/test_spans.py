@@ -372,6 +372,7 @@ async def test_what_is_queued_is_sent_at_the_end_and_the_collectors_key_to_the_c
             "LANGFUSE_SECRET_KEY": SECRET_KEY,
             "OTEL_EXPORTER_OTLP_ENDPOINT": url,
             "OTEL_EXPORTER_OTLP_HEADERS": "X-Collector=of-the-collector",
+            "HTTP_PROXY": "http://127.0.0.1:9",
         }
         async with running_api(tmp_path, env) as api:
             assert await api.asks() == 200

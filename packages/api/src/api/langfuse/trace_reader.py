@@ -13,6 +13,7 @@ from langfuse.api.core import ApiError, RequestOptions
 from pydantic import BaseModel
 
 from api.self_test import TraceUnknown
+from chassis.http.bounded_get import http_client
 
 ARRIVAL_SECONDS = 10.0
 PAUSE_SECONDS = 0.25
@@ -49,7 +50,8 @@ class TraceReader:
         self._project_id: str | None = None
 
     async def __aenter__(self) -> Self:
-        self._http = httpx.AsyncClient(auth=self._keys, timeout=ANSWER_SECONDS)
+        self._http = http_client()
+        self._http.auth, self._http.timeout = self._keys, ANSWER_SECONDS
         self._langfuse = AsyncLangfuseAPI(base_url=self._host, httpx_client=self._http)
         return self
 

@@ -1,5 +1,6 @@
 """OpenTelemetry's exporters: OTLP over HTTP or over gRPC, as the receiver wants it."""
 
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,22 +45,31 @@ def over_grpc(url: str, headers: Mapping[str, str]) -> SpanExporter:
 
 
 def over_http(url: str, headers: Mapping[str, str]) -> SpanExporter:
-    """
+    """As any peer is asked: with no proxy from the environment, and no password of `~/.netrc`.
+
     Args:
         url: of the receiver's traces.
     """
     session = Session()
+    session.trust_env = False
     session.auth = OnlyThese(headers)
     session.hooks["response"] = [refuse_redirect]
-    plain = Compression.NoCompression
-    return OTLPSpanExporter(url, timeout=SEND_SECONDS, compression=plain, session=session)
+    # 2. The system's certificates, as for any peer: by itself it trusts those of certifi alone.
+    trusted = ssl.get_default_verify_paths()
+    return OTLPSpanExporter(
+        url,
+        certificate_file=trusted.cafile or trusted.capath,
+        timeout=SEND_SECONDS,
+        compression=Compression.NoCompression,
+        session=session,
+    )
 
 
 class OnlyThese:
     """The headers of a request, and no others.
 
     The exporter adds those of `OTEL_EXPORTER_OTLP_HEADERS` to whatever it sends, so that Langfuse
-    would get the collector's key; and requests would send a password of `~/.netrc`.
+    would get the collector's key.
     """
 
     def __init__(self, headers: Mapping[str, str]) -> None:
