@@ -182,7 +182,10 @@ def test_the_alerts_and_the_codes_that_it_names_exist() -> None:
     named = set(re.findall(r"`((?:Llm|Mcp)[A-Za-z]+)`", section()))
     assert named
     assert all(f"alert: {name}\n" in alerts for name in named)
-    errors = (ROOT / "packages" / "api" / "src" / "api" / "errors.py").read_text()
+    errors = "".join(
+        (ROOT / "packages" / name / "src" / name / "errors.py").read_text()
+        for name in ("api", "chassis")
+    )
     for code in ("rate_limited", "budget_exhausted", "draining", "gateway_unavailable"):
         assert f"`{code}`" in section()
         assert code in errors
