@@ -105,6 +105,9 @@ async def test_a_failed_call_is_seen_with_its_code_and_reason(provider: RunningP
             await llm.complete("Hello", project_id=DEMO, solution=TESTS)
     (call,) = watching.over
     assert (call.outcome, call.status) == (raised.value.code, raised.value.status)
+    (attempt,) = call.attempts
+    assert (attempt.reason, attempt.remedy) == (raised.value.reason, raised.value.remedy)
+    assert attempt.error is None, "its frames hold the prompt, for as long as an observer keeps it"
 
 
 async def test_an_abandoned_stream_is_seen_as_cancelled_with_what_came(

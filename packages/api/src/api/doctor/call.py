@@ -1,7 +1,6 @@
 """The self-test's one call, streamed: answered at all, piece by piece, booked on the project."""
 
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from dataclasses import replace
 
 from api import self_test
@@ -32,8 +31,8 @@ class Kept(list[CallRecord]):
 
     wants_text: bool = False
 
-    def ended(self, call: CallRecord) -> None:
-        self.append(call)
+    def ended(self, record: CallRecord) -> None:
+        self.append(record)
 
 
 async def checks(at: Context) -> AsyncGenerator[Finding]:
@@ -44,16 +43,19 @@ async def checks(at: Context) -> AsyncGenerator[Finding]:
     llm = Llm(WireClient(at.gateway), at.settings, at.gateway.is_ready, [kept])
     solution, options = at.settings.solution, CompletionOptions(max_tokens=MAX_TOKENS)
     call = llm.call(PROMPT, at.project, solution, None, None, options, streams=True)
-    with suppress(GatewayError):
+    error = None
+    try:
         await llm.answer(replace(call, max_calls=1, deadline=loop_time() + CALL_SECONDS))
-    yield answered(kept[0])
+    except GatewayError as failure:
+        error = failure
+    yield answered(kept[0], error)
     yield piece_by_piece(kept[0])
     yield await booked(kept[0])
 
 
-def answered(record: CallRecord) -> Finding:
+def answered(record: CallRecord, error: GatewayError | None) -> Finding:
     attempt, model = record.attempts[-1], record.call.models[0]
-    if (error := attempt.error) is None:
+    if error is None:
         check = self_test.answered(record)
         if check.ok:
             return arrived(record).ok(f"{model} answers: {check.detail}.")

@@ -20,7 +20,10 @@ class Attempt:
         gateway_falls_back: whether the gateway may ask both providers of the alias.
         request: what was asked; None for a model that was skipped, because it failed so often.
         outcome: `ok`, `empty`, `skipped`, `cancelled`, or the code of the error.
-        error: what it failed with, as it is told to the caller.
+        reason: why it failed, for the operator; may hold a gateway's words.
+        remedy: what the operator does about that.
+        error: what it failed with, for the policy; None when the call is over, for an exception
+            keeps the frames that it came through, and those the request.
         ending: how the answer ended, where there is one.
         first_text: when its first text came; of a stream alone.
         pieces: of text that came, about as many as tokens; of a stream alone.
@@ -36,6 +39,8 @@ class Attempt:
     ended: float = 0.0
     outcome: str = "cancelled"
     status: int = CLIENT_CLOSED_REQUEST
+    reason: str = ""
+    remedy: str = ""
     error: GatewayError | None = None
     ending: Ending | None = None
     first_text: float | None = None
@@ -50,11 +55,6 @@ class Attempt:
         if self.ending is not None:
             return self.ending.upstream_calls
         return 1 if self.error is None else self.error.upstream_calls
-
-    @property
-    def reason(self) -> str:
-        """Why it failed, for the operator; may hold a gateway's words."""
-        return "" if self.error is None else self.error.reason
 
     @property
     def line(self) -> str:

@@ -60,6 +60,8 @@ class Attempts:
 
     def __exit__(self, *_: object) -> None:
         self._retry_budget.close()
+        for attempt in self._made:
+            attempt.error = None
 
     def __aiter__(self) -> Self:
         aiter(self._retrying)
@@ -137,6 +139,7 @@ class Attempts:
         attempt.ended = attempt.began if outcome == SKIPPED else self._now()
         attempt.outcome, attempt.status, attempt.error = outcome, status, error
         if error is not None:
+            attempt.reason, attempt.remedy = error.reason, error.remedy
             self._state.set_exception((type(error), error, None))
 
     def _meaning(self, model: str, error: GatewayError) -> GatewayError:

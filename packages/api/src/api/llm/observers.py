@@ -78,7 +78,7 @@ class CallObserver(Protocol):
     wants_text: bool
     """Whether the text of answers is to be kept until the call ends."""
 
-    def ended(self, call: CallRecord) -> None:
+    def ended(self, record: CallRecord, /) -> None:
         """A call is over, however it ended."""
         ...
 
@@ -88,71 +88,71 @@ class CallLog:
 
     wants_text = False
 
-    def ended(self, call: CallRecord) -> None:
+    def ended(self, record: CallRecord) -> None:
         """See `CallObserver.ended`."""
-        fields: dict[str, Any] = {"outcome": call.outcome}
-        ending, usage = call.ending, call.ending and call.ending.usage
-        failed = [one for one in call.attempts if one.outcome not in ("ok", "cancelled")]
-        if call.request is not None and ending is not None:
+        fields: dict[str, Any] = {"outcome": record.outcome}
+        ending, usage = record.ending, record.ending and record.ending.usage
+        failed = [one for one in record.attempts if one.outcome not in ("ok", "cancelled")]
+        if record.request is not None and ending is not None:
             fields |= {
-                "model": call.request.alias,
+                "model": record.request.alias,
                 "answered_by": ending.answered_by,
                 "cost_usd": ending.cost_usd,
                 "input_tokens": usage and usage.input_tokens,
                 "output_tokens": usage and usage.output_tokens,
             }
-        elif call.remedy:
-            fields |= {"status": call.status, "reason": call.reason, "remedy": call.remedy}
-        elif call.reason:
-            fields["reason"] = call.reason
-        if failed and (error := failed[0].error) is not None:
-            fields.setdefault("remedy", error.remedy)
-        user_id = call.call.attribution.user_id
+        elif record.remedy:
+            fields |= {"status": record.status, "reason": record.reason, "remedy": record.remedy}
+        elif record.reason:
+            fields["reason"] = record.reason
+        if failed and failed[0].remedy:
+            fields.setdefault("remedy", failed[0].remedy)
+        user_id = record.call.attribution.user_id
         write = log.warning if failed or "reason" in fields else log.info
         write(
             "llm_call",
-            **call.call.facts(),
+            **record.call.facts(),
             **({} if user_id is None else {"user_id": user_id}),
             **fields,
-            attempts=[attempt.line for attempt in call.attempts],
-            duration_ms=round(call.seconds * 1000),
+            attempts=[attempt.line for attempt in record.attempts],
+            duration_ms=round(record.seconds * 1000),
         )
 
 
 @contextmanager
-def recorded(call: CallRecord, observers: Sequence[CallObserver]) -> Generator[None]:
+def recorded(record: CallRecord, observers: Sequence[CallObserver]) -> Generator[None]:
     """Fills in how the call that the block is ended, and tells the observers."""
     clock = time.perf_counter()
     try:
         yield
     except ServiceError as error:
-        call.outcome, call.status = error.code, error.status
-        call.reason, call.remedy = error.reason, error.remedy
+        record.outcome, record.status = error.code, error.status
+        record.reason, record.remedy = error.reason, error.remedy
         error.is_logged = True
         raise
     except (asyncio.CancelledError, GeneratorExit):
         raise
     except Exception as error:
-        call.outcome, call.status = InternalError.code, InternalError.status
-        call.reason = type(error).__name__
+        record.outcome, record.status = InternalError.code, InternalError.status
+        record.reason = type(error).__name__
         raise
     finally:
-        call.seconds = time.perf_counter() - clock
-        call.size = size_of(call)
-        tell(call, observers)
+        record.seconds = time.perf_counter() - clock
+        record.size = size_of(record)
+        tell(record, observers)
 
 
-def tell(call: CallRecord, observers: Sequence[CallObserver]) -> None:
+def tell(record: CallRecord, observers: Sequence[CallObserver]) -> None:
     for observer in observers:
         try:
-            observer.ended(call)
+            observer.ended(record)
         except Exception:  # noqa: BLE001 -- see above: whatever goes wrong with them is theirs
             log.exception("observer_failed", observer=type(observer).__name__)
 
 
-def size_of(call: CallRecord) -> int:
-    asked = sum(len(message["content"]) for message in call.call.messages)
-    answered = sum(len(text) for attempt in call.attempts for text in attempt.text)
+def size_of(record: CallRecord) -> int:
+    asked = sum(len(message["content"]) for message in record.call.messages)
+    answered = sum(len(text) for attempt in record.attempts for text in attempt.text)
     return CALL_BYTES + asked + answered
 
 

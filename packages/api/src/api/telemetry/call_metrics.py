@@ -80,36 +80,36 @@ class CallMetrics:
             "llm_fallbacks_total", "Calls that another model answered.", "requested", "answered"
         )
 
-    def ended(self, call: CallRecord) -> None:
+    def ended(self, record: CallRecord) -> None:
         """See `CallObserver.ended`. Counted in a row with others, which takes half the time."""
-        self._fresh.append(call)
-        self._fresh_bytes += call.size
+        self._fresh.append(record)
+        self._fresh_bytes += record.size
         if len(self._fresh) == FRESH_CALLS or self._fresh_bytes > FRESH_BYTES:
             self.count()
 
     def count(self) -> None:
         """Counts what has not been yet; for who is about to look."""
         fresh, self._fresh, self._fresh_bytes = self._fresh, [], 0
-        for call in fresh:
-            self._count(call)
+        for record in fresh:
+            self._count(record)
 
-    def _count(self, call: CallRecord) -> None:
-        answers = [one for one in call.attempts if one.ending is not None or one.pieces]
-        project_id = call.call.attribution.project_id
+    def _count(self, record: CallRecord) -> None:
+        answers = [one for one in record.attempts if one.ending is not None or one.pieces]
+        project_id = record.call.attribution.project_id
         for one in answers:
             self.models.learn(one.model)
             self.projects.learn(project_id)
         project = self.projects.label(project_id)
-        requested = self.models.label(call.call.models[0])
-        how = (call.outcome, "true" if call.call.streams else "false")
+        requested = self.models.label(record.call.models[0])
+        how = (record.outcome, "true" if record.call.streams else "false")
         self._requests[project, requested, *how].inc()
-        self._seconds[requested, *how].observe(call.seconds)
-        if call.call.streams and call.first_text is not None:
-            self._first_text[(requested,)].observe(call.first_text)
-        self._count_attempts(call.attempts)
+        self._seconds[requested, *how].observe(record.seconds)
+        if record.call.streams and record.first_text is not None:
+            self._first_text[(requested,)].observe(record.first_text)
+        self._count_attempts(record.attempts)
         for one in answers:
             self._book(one, (project, self.models.label(one.model)))
-        if call.ending is not None and answers[-1].model != call.call.models[0]:
+        if record.ending is not None and answers[-1].model != record.call.models[0]:
             self._fallbacks[requested, self.models.label(answers[-1].model)].inc()
 
     def _count_attempts(self, attempts: Iterable[Attempt]) -> None:
