@@ -22,20 +22,14 @@ from api.openfga.settings import OpenFgaSettings  # removable: openfga
 from api.redis_state.settings import RedisSettings  # removable: redis
 from api.resumable.settings import ResumableSettings  # removable: resumable
 from chassis.addresses import is_loopback, path_prefix, web_origins
-from chassis.setting_values import (
-    certificates_of,
-    http_url,
-    set_with_keycloak,
-    split,
-    unless_empty,
-)
+from chassis.identity.settings import KeycloakSettings
+from chassis.setting_values import split, unless_empty
 from chassis.settings import load
 from chassis.telemetry.settings import OtlpSettings
 
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
-Url = Annotated[str | None, BeforeValidator(unless_empty), AfterValidator(http_url)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 
 
@@ -50,27 +44,26 @@ def reachable_by_whom(value: str, info: ValidationInfo) -> str:
 
 
 class Settings(
+    OtlpSettings,
     LangfuseSettings,  # removable: langfuse
-    RedisSettings,  # removable: redis
     OpenFgaSettings,  # removable: openfga
-    LitellmSettings,  # removable: litellm
+    KeycloakSettings,
+    RedisSettings,  # removable: redis
     ResumableSettings,  # removable: resumable
+    LitellmSettings,  # removable: litellm
     LlmSettings,
     GatewaySettings,
-    OtlpSettings,
 ):
-    """What the environment says; every variable is in the README's table."""
+    """What the environment says; every variable is in the README's table.
+
+    Mistakes are told in the order of the fields, which begins with those of the last class.
+    """
 
     llm_stream_patience_seconds: float = Field(10, gt=0, allow_inf_nan=False)
     llm_max_in_flight: int = Field(1000, ge=1)
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
     auth_mode: Literal["keycloak", "disabled"] = "keycloak"
     auth_disabled_off_loopback: bool = False
-    keycloak_issuer_url: Annotated[Url, AfterValidator(set_with_keycloak)] = None
-    keycloak_audience: Annotated[
-        str | None, BeforeValidator(unless_empty), AfterValidator(set_with_keycloak)
-    ] = None
-    keycloak_jwks_url: Url = None
     otel_service_name: Annotated[str | None, BeforeValidator(unless_empty)] = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     host: Annotated[str, Field(min_length=1), AfterValidator(reachable_by_whom)] = "127.0.0.1"
@@ -82,10 +75,6 @@ class Settings(
     def service_name(self) -> str:
         """What spans say they come from."""
         return self.otel_service_name or str(self.solution)
-
-    def jwks_url(self) -> str:
-        """Where the realm's keys are: where Keycloak has them, unless another place is named."""
-        return self.keycloak_jwks_url or certificates_of(self.keycloak_issuer_url)
 
 
 def load_settings() -> Settings:

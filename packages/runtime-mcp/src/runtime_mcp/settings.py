@@ -13,12 +13,8 @@ from sqlalchemy.exc import ArgumentError
 
 from chassis.addresses import is_loopback
 from chassis.identity.api_keys import parse_keys
-from chassis.setting_values import (
-    certificates_of,
-    http_url,
-    set_with_keycloak,
-    unless_empty,
-)
+from chassis.identity.settings import KeycloakSettings
+from chassis.setting_values import http_url, unless_empty
 from chassis.settings import load
 from chassis.telemetry.settings import OtlpSettings
 from runtime_mcp.allowlist import allowlist
@@ -68,7 +64,7 @@ def long_enough(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-class Settings(OtlpSettings):
+class Settings(KeycloakSettings, OtlpSettings):
     """What the environment says; every variable is in the README's table."""
 
     allowlist_file: Annotated[Path, AfterValidator(lambda path: valid(path, allowlist.parse))]
@@ -77,11 +73,6 @@ class Settings(OtlpSettings):
         AfterValidator(lambda path: valid(path, lambda text: parse_upstreams(text, environment()))),
     ]
     auth_mode: Literal["keycloak", "keys", "disabled"] = "keycloak"
-    keycloak_issuer_url: Annotated[Url, AfterValidator(set_with_keycloak)] = None
-    keycloak_audience: Annotated[
-        str | None, BeforeValidator(unless_empty), AfterValidator(set_with_keycloak)
-    ] = None
-    keycloak_jwks_url: Url = None
     agent_keys_file: Annotated[
         Path | None, BeforeValidator(unless_empty), AfterValidator(set_with_keys)
     ] = None
@@ -101,10 +92,6 @@ class Settings(OtlpSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     host: Annotated[str, Field(min_length=1), AfterValidator(reachable_by_whom)] = "127.0.0.1"
     port: int = Field(8004, ge=0, le=65535)
-
-    def jwks_url(self) -> str:
-        """Where the realm's keys are: where Keycloak has them, unless another place is named."""
-        return self.keycloak_jwks_url or certificates_of(self.keycloak_issuer_url)
 
 
 def environment() -> Mapping[str, str]:
