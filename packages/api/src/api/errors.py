@@ -1,15 +1,9 @@
 """Every failure has one name, one status, one sentence for the caller and its meaning for a retry.
 
-ServiceError
-├── Unauthenticated, PermissionDenied                                 the caller may not
-├── ProjectMissing, ProjectInvalid, InvalidRequest, RequestTooLarge   the request is at fault
-├── IdempotencyKeyReused                                             so is this one
-├── NotFound, MethodNotAllowed                                       no such route
-├── Overloaded, Draining, StateUnavailable                           this process, or its Redis
-├── IdentityUnavailable, AccessUnavailable                           nobody can tell who may
-├── ForeignPage                                                      a page of another site asks
+ServiceError: see `chassis.errors`
+├── IdempotencyKeyReused                                             the request is at fault
+├── StateUnavailable, AccessUnavailable                              Redis or OpenFGA is away
 ├── AttributionUnproven                                              the test call alone
-├── InternalError                                                    we are
 └── GatewayError                                                     an attempt failed
     ├── ModelNotAllowed, PromptRejected, RateLimited, BudgetExhausted
     ├── UpstreamFailed, GatewayTimeout, StreamInterrupted

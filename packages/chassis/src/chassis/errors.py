@@ -3,17 +3,13 @@
 ServiceError
 ├── Unauthenticated, PermissionDenied                                 the caller may not
 ├── ProjectMissing, ProjectInvalid, InvalidRequest, RequestTooLarge   the request is at fault
-├── IdempotencyKeyReused                                             so is this one
 ├── NotFound, MethodNotAllowed                                       no such route
-├── Overloaded, Draining, StateUnavailable                           this process, or its Redis
-├── IdentityUnavailable, AccessUnavailable                           nobody can tell who may
+├── Overloaded, Draining                                             this process
+├── IdentityUnavailable                                              nobody can tell who calls
 ├── ForeignPage                                                      a page of another site asks
-├── AttributionUnproven                                              the test call alone
-├── InternalError                                                    we are
-└── GatewayError                                                     an attempt failed
-    ├── ModelNotAllowed, PromptRejected, RateLimited, BudgetExhausted
-    ├── UpstreamFailed, GatewayTimeout, StreamInterrupted
-    └── GatewayKeyRejected, GatewayUnavailable                       every model is affected
+└── InternalError                                                    we are
+
+Those of a service's own are in its `errors.py`.
 """
 
 from typing import Any, ClassVar

@@ -2,10 +2,7 @@
 
 import platform
 
-from prometheus_client import (
-    Counter,
-    Gauge,
-)
+from prometheus_client import Counter, Gauge
 
 from api.errors import AccessUnavailable
 from api.llm.call import alias_of
@@ -51,7 +48,7 @@ class Metrics:
             "python": platform.python_version(),
             "lane": lane,
         }
-        info = Gauge("llm_build_info", "What runs state.", build, registry=self.registry)
+        info = Gauge("llm_build_info", "What runs here.", build, registry=self.registry)
         info.labels(**build).set(1)
 
     def refused(self, code: str) -> None:
