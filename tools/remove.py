@@ -18,19 +18,18 @@ NOT_OURS = {".venv", ".venv-gateway", "__pycache__"}
 
 
 def concerns(root: Path) -> dict[str, list[str]]:
-    """Each concern that can be removed, with its files and folders."""
+    """Each concern that can be removed, with its files and folders, as patterns."""
     page = (root / "docs" / "remove.md").read_text(encoding="utf-8")
     return {row["concern"]: re.findall(r"`([^`]+)`", row["files"]) for row in ROW.finditer(page)}
 
 
 def remove(root: Path, concern: str) -> None:
     """Deletes the files of this concern, and the lines that are marked with it."""
-    for name in concerns(root)[concern]:
-        path = root / name
+    for path in [path for name in concerns(root)[concern] for path in root.glob(name)]:
         if path.is_dir():
             shutil.rmtree(path)
         else:
-            path.unlink(missing_ok=True)
+            path.unlink()
     files = [root / "Makefile", *(file for top in MARKED for file in (root / top).rglob("*"))]
     for file in files:
         if file.is_file() and not NOT_OURS & set(file.parts):

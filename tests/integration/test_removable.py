@@ -68,6 +68,11 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def policy_in(folder: Path) -> Path:
+    (policy,) = folder.glob("charts/*/gateway")
+    return policy
+
+
 def checked(folder: Path, *command: str | Path, **more: str) -> None:
     done = subprocess.run(
         command, cwd=folder, env=os.environ | more, capture_output=True, text=True, check=False
@@ -125,13 +130,14 @@ async def test_what_is_left_without_a_concern_lints_and_answers(
     remove(copied, concern)
     sources = [each for each in SOURCES if (copied / each).is_dir()]
     programs = Path(sys.executable).parent
-    checked(copied, programs / "ruff", "check", "packages")
-    checked(copied, programs / "ruff", "format", "--check", "packages")
+    policy = policy_in(copied)
+    checked(copied, programs / "ruff", "check", "packages", policy)
+    checked(copied, programs / "ruff", "format", "--check", "packages", policy)
     checked(
         copied,
         *(programs / "mypy", "--python-executable", without_ours, "--cache-dir", mypy_cache),
-        *sources,
-        MYPYPATH=os.pathsep.join(sources),
+        *(*sources, policy),
+        MYPYPATH=os.pathsep.join([*sources, str(policy)]),
     )
     headers = {"X-Project-ID": "demo"}
     body = {"prompt": "What is the capital of France?"}
