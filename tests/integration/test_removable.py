@@ -136,7 +136,8 @@ async def test_what_is_left_without_a_concern_lints_and_answers(
     checked(
         copied,
         *(programs / "mypy", "--python-executable", without_ours, "--cache-dir", mypy_cache),
-        *(*sources, policy),
+        *sources,
+        policy,
         MYPYPATH=os.pathsep.join([*sources, str(policy)]),
     )
     headers = {"X-Project-ID": "demo"}

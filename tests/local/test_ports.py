@@ -22,6 +22,7 @@ from local.run.ports import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
+MAKES = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKE_TERMOUT", "MAKE_TERMERR"}
 
 
 @pytest.fixture
@@ -73,9 +74,12 @@ def test_a_taken_port_is_said_before_anything_is_set_up(
     shutil.copytree(ROOT / "packages" / "local" / "src", tmp_path / "packages" / "local" / "src")
     before = sorted(tmp_path.iterdir())
     arguments = f"--overlay more.yaml --port {taken}"
+    # The tests may be a command of make's themselves: a make within a make names its level.
+    own = {name: value for name, value in os.environ.items() if name not in MAKES}
     ended = subprocess.run(
         ["/usr/bin/env", "make", command, f"ARGS={arguments}", "PYTHON=/usr/bin/env python3"],
         cwd=tmp_path,
+        env=own,
         capture_output=True,
         text=True,
         check=False,
